@@ -1,0 +1,138 @@
+"""A call of the API as a value.
+
+A generated function such as `evertoken_api.clients.operations.get` returns an `Operation`; a sender
+carries it out. Whoever has the value needs no client: the CLI, paging, retries and tests handle it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar
+
+if TYPE_CHECKING:
+    from evertoken.paging import AsyncListCall, SyncPager
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT")
+PageT = TypeVar("PageT")
+
+
+class Unset(enum.Enum):
+    """The type of `UNSET`, the default of a body argument: the key is left out of the body.
+
+    None is not the same: it is sent as JSON null.
+    """
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+
+QueryValue = str | int | float | bool | Sequence[str] | None
+
+
+class RequestOptions(TypedDict, total=False):
+    """Options of one call, by the names that auth0-python has for them.
+
+    `timeout_in_seconds` bounds connecting, sending, and each wait for data. `max_retries` is the number
+    of attempts after the first. `additional_headers` are added to the request's headers,
+    `additional_query_parameters` to its query.
+    """
+
+    timeout_in_seconds: float
+    max_retries: int
+    additional_headers: Mapping[str, str]
+    additional_query_parameters: Mapping[str, QueryValue]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[T]):
+    """One call: what is sent, and what comes back.
+
+    `path` is the template below `/api/v2`, such as `/clients/{id}`; `path_params` holds its values as
+    the caller gave them. A query value of None is left out. `body` is `UNSET` (no body), or a value of
+    JSON types, models and datetimes in which keys whose value is `UNSET` are left out. `limits` holds
+    the least and greatest value (None: no limit) of the numbers in the query. `result` is the type that
+    the answer is decoded to; `type(None)` where there is no body. Any one of `scopes` suffices.
+    """
+
+    name: str
+    method: str
+    path: str
+    path_params: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    query: Mapping[str, QueryValue] = dataclasses.field(default_factory=dict[str, QueryValue])
+    limits: Mapping[str, tuple[int | None, int | None]] = dataclasses.field(
+        default_factory=dict[str, tuple[int | None, int | None]], repr=False
+    )
+    # A body may hold a client secret.
+    body: object = dataclasses.field(default=UNSET, repr=False)
+    result: object
+    scopes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How an operation pages.
+
+    `items` is the key of the rows in an envelope, `item` the type of a row, `key` the property that
+    tells rows apart. `offset` and `checkpoint` are the types of the envelopes, None where the operation
+    has no such mode. `bare` tells that without totals the answer is an array of rows.
+    """
+
+    items: str
+    item: object
+    key: str | None = None
+    offset: object = None
+    checkpoint: object = None
+    bare: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListOperation(Operation[PageT], Generic[ItemT, PageT]):
+    """One page of a list. `result` is that of the mode which the query asks for."""
+
+    paging: Paging
+
+
+class Sender(Protocol):
+    """Carries operations out, synchronously."""
+
+    def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
+        """Return the decoded answer."""
+        ...
+
+    def send_list(
+        self,
+        operation: ListOperation[ItemT, PageT],
+        request_options: RequestOptions | None = None,
+        /,
+    ) -> SyncPager[ItemT, PageT]:
+        """Return the first page, which fetches the others."""
+        ...
+
+
+class AsyncSender(Protocol):
+    """Carries operations out, asynchronously."""
+
+    async def send(
+        self, operation: Operation[T], request_options: RequestOptions | None = None, /
+    ) -> T:
+        """Return the decoded answer."""
+        ...
+
+    def send_list(
+        self,
+        operation: ListOperation[ItemT, PageT],
+        request_options: RequestOptions | None = None,
+        /,
+    ) -> AsyncListCall[ItemT, PageT]:
+        """Return the call: await it for the first page, or iterate over it for every row."""
+        ...
