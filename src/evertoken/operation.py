@@ -122,9 +122,7 @@ class Sender(Protocol):
 class AsyncSender(Protocol):
     """Carries operations out, asynchronously."""
 
-    async def send(
-        self, operation: Operation[T], request_options: RequestOptions | None = None, /
-    ) -> T:
+    async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Return the decoded answer."""
         ...
 

@@ -1,0 +1,272 @@
+"""`httpx.Auth` that adds the bearer token and renews it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import httpx
+
+from evertoken.clock import SYSTEM_CLOCK, Clock
+from evertoken.errors import ArgumentError, TokenError
+from evertoken.exchange import TOKEN_ATTEMPTS, Exchange, budget
+from evertoken.flow import Call, Read, Sleep, StepAuth, Steps, Wait
+from evertoken.grant import ClientSecretPost, Grant, check_text
+from evertoken.origin import Origin, check_audience, origin_of, parse_base_url, parse_domain
+from evertoken.renewal import Renewal, TokenSource, is_fresh
+from evertoken.store import TokenStore, store_key
+from evertoken.token import AccessToken, Secret, is_bearer
+
+_log = logging.getLogger("evertoken.token")
+
+
+class ManagementAuth(StepAuth):
+    """Adds an access token for the Management API to requests, and renews it before it expires.
+
+    For any `httpx.Client` or `httpx.AsyncClient`, several at once too; safe to share between threads and
+    tasks (asyncio and trio). The token request travels through the client that sends the request, with
+    that request's timeout. Only requests to the tenant's own origin get the token.
+
+    `domain` is `tenant.eu.auth0.com`, `host:port`, or an https URL of one (http on loopback only). Give
+    `client_id` and `client_secret`, or `credentials`, a grant. `audience` is needed only where `domain`
+    is a custom domain: `https://{canonical tenant domain}/api/v2/`. `organization` is its id or name.
+    `base_url` is the API's root where that is not `https://{domain}/api/v2`; its origin gets the token too.
+
+    A flow raises TokenError when no token can be had. A request that the API answers with 401 is sent
+    once more, with a new token.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        client_id: str | None = None,
+        client_secret: str | Secret | None = None,
+        credentials: Grant | None = None,
+        audience: str | None = None,
+        organization: str | None = None,
+        token_store: TokenStore | None = None,
+        base_url: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        # Rebound before anything can raise: a traceback's locals show no secret.
+        client_secret = Secret.wrap(client_secret)
+        super().__init__(clock)
+        origin = parse_domain(domain)
+        self._origins = allowed_origins(origin, base_url)
+        audience = check_audience(f"{origin}/api/v2/" if audience is None else audience)
+        if organization is not None:
+            check_text("organization", organization)
+        grant = choose_grant(client_id, client_secret, credentials)
+        self._exchange = Exchange(
+            endpoint=f"{origin}/oauth/token",
+            grant=grant,
+            audience=audience,
+            organization=organization,
+            clock=clock,
+        )
+        self._store = token_store
+        self._store_works = True
+        self._store_key = store_key(
+            origin=str(origin),
+            client_id=grant.client_id,
+            audience=audience,
+            organization=organization,
+        )
+        self.token_source = TokenSource(clock=clock)
+
+    def __repr__(self) -> str:
+        return f"ManagementAuth(endpoint={self._exchange.endpoint!r}, grant={self._exchange.grant!r})"
+
+    def steps(self, request: httpx.Request) -> Steps[None]:
+        """Yield the request with a token; after 401 renew the token and yield the request once more."""
+        if not is_allowed(request, self._origins):
+            yield request
+            return
+        token = yield from self._token(request)
+        response = yield from self._send(request, token)
+        if not (yield from self._is_worth_repeating(request, response, token)):
+            return
+        token = yield from self._token(request)
+        response = yield from self._send(request, token)
+        if response.status_code != 401:
+            self.token_source.accept(token)
+
+    def _send(self, request: httpx.Request, token: AccessToken) -> Steps[httpx.Response]:
+        request.headers["Authorization"] = f"Bearer {token.value}"
+        response = cast("httpx.Response", (yield request))
+        # httpx keeps what a flow sent in the history of the response: the client secret with it.
+        response.history = _without_exchange(response, self._exchange.endpoint)
+        return response
+
+    def _is_worth_repeating(
+        self, request: httpx.Request, response: httpx.Response, token: AccessToken
+    ) -> Steps[bool]:
+        if response.status_code == 401:
+            repeat = self.token_source.reject(token)
+        elif response.status_code == 403 and "json" in response.headers.get("Content-Type", ""):
+            yield Read(response)
+            repeat = b"insufficient_scope" in response.content and self.token_source.reject_scope(token)
+        else:
+            self.token_source.accept(token)
+            return False
+        if not repeat or not isinstance(request.stream, httpx.ByteStream):
+            return False  # a body that was streamed is gone
+        # Holding an unread response while waiting for a renewal would starve a full connection pool.
+        yield Read(response)
+        return True
+
+    def _token(self, request: httpx.Request) -> Steps[AccessToken]:
+        patience = budget(request)
+        deadline = self._clock.monotonic() + patience
+        while True:
+            claimed = self.token_source.claim()
+            if isinstance(claimed, AccessToken):
+                return claimed
+            if isinstance(claimed, Renewal):
+                with claimed:
+                    return (yield from self._renew(claimed, request, deadline))
+            yield Wait(claimed, max(0.0, deadline - self._clock.monotonic()))
+            if not claimed.done():
+                raise TokenError(
+                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; raise the timeout or try again",
+                    transient=True,
+                )
+            error = claimed.exception()
+            if isinstance(error, TokenError):
+                raise error.replica()
+            token = claimed.result()
+            if token is not None:
+                return token
+
+    def _renew(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
+        stored = yield from self._stored(renewal)
+        if stored is not None:
+            return renewal.succeed(stored)
+        if renewal.failure is not None and renewal.delay > 0:
+            if renewal.delay > deadline - self._clock.monotonic():
+                error = renewal.failure.replica()
+                error.retry_after = max(renewal.delay, error.retry_after or 0.0)
+                raise error
+            yield Sleep(renewal.delay)
+        outcome = yield from self._exchange.ask(request, deadline, 1 if renewal.advisory else TOKEN_ATTEMPTS)
+        if isinstance(outcome, TokenError):
+            _log.warning("renewal failed: %s", outcome)
+            return renewal.fail(outcome)
+        _log.info("renewed; expires in %.0f s", outcome.expires_at - self._clock.wall())
+        renewal.succeed(outcome)
+        yield from self._keep(outcome)
+        return outcome
+
+    def _stored(self, renewal: Renewal) -> Steps[AccessToken | None]:
+        if self._store is None:
+            return None
+        try:
+            token = yield Call(functools.partial(self._store.get, self._store_key))
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, memory serves
+            self._store_failed(error)
+            return None
+        if not isinstance(token, AccessToken) or token.value == renewal.rejected:
+            return None
+        return token if is_fresh(token, self._clock.wall()) else None
+
+    def _keep(self, token: AccessToken) -> Steps[None]:
+        if self._store is None:
+            return
+        try:
+            yield Call(functools.partial(self._store.put, self._store_key, token))
+        except Exception as error:  # noqa: BLE001 - as in _stored
+            self._store_failed(error)
+
+    def _store_failed(self, error: Exception) -> None:
+        # The type only: the text may quote an address with a password.
+        level = logging.WARNING if self._store_works else logging.DEBUG
+        self._store_works = False
+        _log.log(level, "the token store %r failed (%s); memory serves", self._store, type(error).__name__)
+
+
+class BearerAuth(StepAuth):
+    """Adds a token that is managed elsewhere: a string, or a callable that returns one, async or not.
+
+    The callable is asked for every request, and once more after 401: if it then returns another token,
+    the request is sent once more.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        token: str | Secret | Callable[[], str] | Callable[[], Awaitable[str]],
+        base_url: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        token = token if callable(token) else Secret.wrap(token) or Secret("")
+        super().__init__(clock)
+        self._origins = allowed_origins(parse_domain(domain), base_url)
+        self._source: Callable[[], object] = token if callable(token) else lambda: token
+        if isinstance(token, Secret) and not is_bearer(token.reveal()):
+            raise ArgumentError("token", "empty, or not the printable ASCII of an access token")
+
+    def steps(self, request: httpx.Request) -> Steps[None]:
+        """Yield the request with the token; after 401 once more if there is another one by now."""
+        if not is_allowed(request, self._origins):
+            yield request
+            return
+        token = yield from self._current()
+        response = yield from _send_with(request, token)
+        if response.status_code != 401 or not isinstance(request.stream, httpx.ByteStream):
+            return
+        newer = yield from self._current()
+        if newer != token:
+            yield Read(response)
+            yield from _send_with(request, newer)
+
+    def _current(self) -> Steps[Secret]:
+        token = Secret.wrap((yield Call(self._source)))
+        if token is None or not is_bearer(token.reveal()):
+            raise TokenError("token: the callable returned no access token; return printable ASCII")
+        return token
+
+
+def _send_with(request: httpx.Request, token: Secret) -> Steps[httpx.Response]:
+    request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    return cast("httpx.Response", (yield request))
+
+
+def allowed_origins(origin: Origin, base_url: str | None) -> frozenset[Origin]:
+    """Return the origins whose requests get the token."""
+    return frozenset({origin} if base_url is None else {origin, parse_base_url(base_url)[0]})
+
+
+def is_allowed(request: httpx.Request, origins: frozenset[Origin]) -> bool:
+    """Tell whether a request may carry the token: scheme, host and port are compared."""
+    url = request.url
+    return origin_of(url.scheme, url.host, url.port) in origins
+
+
+def choose_grant(client_id: str | None, client_secret: Secret | None, credentials: Grant | None) -> Grant:
+    """Return the grant that the arguments make; raise ArgumentError where they make none, or two."""
+    if credentials is not None:
+        if client_id is not None or client_secret is not None:
+            raise ArgumentError("credentials", "given together with client_id or client_secret; give one")
+        return credentials
+    if client_id is None and client_secret is None:
+        raise ArgumentError("client_id", "missing; give client_id and client_secret, or credentials")
+    if client_id is None:
+        raise ArgumentError(
+            "client_id", "missing beside client_secret; it stands in the application's settings"
+        )
+    if client_secret is None:
+        raise ArgumentError(
+            "client_secret", "missing beside client_id; give it, or credentials instead of both"
+        )
+    return ClientSecretPost(client_id, client_secret)
+
+
+def _without_exchange(response: httpx.Response, endpoint: str) -> list[httpx.Response]:
+    kept = [earlier for earlier in response.history if str(earlier.request.url) != endpoint]
+    for earlier in kept:
+        earlier.history = _without_exchange(earlier, endpoint)
+    return kept

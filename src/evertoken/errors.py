@@ -1,0 +1,287 @@
+"""What can go wrong, as one tree.
+
+    EvertokenError
+    ├── ArgumentError (also a ValueError)     refused before anything was sent
+    ├── PaginationLimitError                  offset paging cannot reach the rows asked for
+    ├── TokenError                            no access token
+    ├── TransportError                        no answer
+    ├── DecodeError                           an answer that is not what it claims to be
+    └── APIError                              an error status
+        ├── BadRequestError                   400
+        ├── UnauthorizedError                 401
+        ├── ForbiddenError                    403
+        ├── NotFoundError                     404
+        ├── ConflictError                     409
+        ├── ContentTooLargeError              413
+        ├── RateLimitError                    429
+        └── ServerError                       5xx
+
+Every error survives pickle and copy. None holds a secret, a token or a request.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ErrorT = TypeVar("_ErrorT", bound="EvertokenError")
+
+
+class EvertokenError(Exception):
+    """The root: whatever evertoken itself raises for a call that failed."""
+
+    # Keyword-only constructors defeat the default, which calls the class with `args`.
+    def __reduce__(self) -> tuple[Callable[..., EvertokenError], tuple[object, ...]]:
+        return _restore, (type(self), self.args, dict(self.__dict__))
+
+    def replica(self) -> Self:
+        """Return an equal error to raise elsewhere.
+
+        One exception raised in several threads would collect all their tracebacks.
+        """
+        return copy.copy(self)
+
+
+def _restore(cls: type[_ErrorT], args: tuple[object, ...], attributes: dict[str, object]) -> _ErrorT:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+class ArgumentError(EvertokenError, ValueError):
+    """An argument that cannot be right, found before anything was sent.
+
+    `argument` is its name; for a value within a body it is the place, such as `body.callbacks[3]`.
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(f"{argument}: {problem}")
+        self.argument = argument
+
+
+class PaginationLimitError(EvertokenError):
+    """Offset paging would go beyond the first 1,000 rows, where the API answers 400."""
+
+    def __init__(self, *, operation: str, page: int, per_page: int) -> None:
+        super().__init__(
+            f"{operation}: page={page} with per_page={per_page} ends beyond row 1000, the last that "
+            "page numbers reach; page with take= (checkpoint paging) where the operation has it, or "
+            "narrow the list with its filters"
+        )
+        self.operation = operation
+        self.page = page
+        self.per_page = per_page
+
+
+class TokenError(EvertokenError):
+    """No access token could be had.
+
+    `error` and `error_description` are those of RFC 6749, 5.2, where the token endpoint gave them;
+    `status_code` is its status, None where no answer came. `retry_after` is the number of seconds after
+    which another try makes sense, None where that is not known. `transient` tells that the same request
+    may succeed later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        error: str | None = None,
+        error_description: str | None = None,
+        retry_after: float | None = None,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.error = error
+        self.error_description = error_description
+        self.retry_after = retry_after
+        self.transient = transient
+
+
+class TransportError(EvertokenError):
+    """No answer came: the connection failed, broke or timed out.
+
+    `reason` is the name of the network error, such as `ReadTimeout`. `attempts` counts the requests.
+    `maybe_carried_out` tells that a request was sent, so that the API may have acted on it.
+    """
+
+    def __init__(
+        self, *, method: str, path: str, reason: str, attempts: int, maybe_carried_out: bool
+    ) -> None:
+        doubt = " the API may have acted on it: look before repeating;" if maybe_carried_out else ""
+        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        super().__init__(
+            f"{method} {path}: no answer after {tries} ({reason});{doubt} "
+            "check the network, domain and timeout"
+        )
+        self.method = method
+        self.path = path
+        self.reason = reason
+        self.attempts = attempts
+        self.maybe_carried_out = maybe_carried_out
+
+
+class DecodeError(EvertokenError):
+    """The answer's body is not what its status promises, such as HTML with 200.
+
+    `body` holds at most 200 characters of it, without anything that looks like a token.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        status_code: int,
+        problem: str,
+        body: str,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{method} {path}: {status_code}, but {problem}")
+        self.method = method
+        self.path = path
+        self.status_code = status_code
+        self.problem = problem
+        self.body = body
+        self.request_id = request_id
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The token bucket that an answer tells of.
+
+    `limit` is its size, `remaining` what is left in it, `reset` the Unix second when more is added.
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+
+
+class APIError(EvertokenError):
+    """The API answered with an error status.
+
+    `message`, `error` and `error_code` are the API's own words. `required_scopes` are those of which
+    the token lacks any one (403). `retry_after` is in seconds. `request_id` finds the call in Auth0's
+    support, `correlation_id` in the tenant's logs. `body` holds at most 200 characters of the answer,
+    without anything that looks like a token.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        status_code: int,
+        error: str | None = None,
+        error_code: str | None = None,
+        message: str | None = None,
+        required_scopes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        rate_limit: RateLimit | None = None,
+        request_id: str | None = None,
+        correlation_id: str | None = None,
+        body: str = "",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.status_code = status_code
+        self.error = error
+        self.error_code = error_code
+        self.message = message
+        self.required_scopes = required_scopes
+        self.retry_after = retry_after
+        self.rate_limit = rate_limit
+        self.request_id = request_id
+        self.correlation_id = correlation_id
+        self.body = body
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        what = " ".join(
+            word for word in (self.error_code or self.error, self._detail(), self._advice()) if word
+        )
+        return f"{self.method} {self.path}: {self.status_code} {what}".rstrip()
+
+    def _detail(self) -> str:
+        return f"({self.message})" if self.message else ""
+
+    def _advice(self) -> str:
+        """Return what to do next, or nothing where the API's own message says it."""
+        return ""
+
+
+class BadRequestError(APIError):
+    """400: the request does not fit the operation."""
+
+
+class UnauthorizedError(APIError):
+    """401: the token was refused, and so was the one that replaced it."""
+
+    def _advice(self) -> str:
+        return "; check that domain and audience are of the same tenant and that the grant exists"
+
+
+class ForbiddenError(APIError):
+    """403: the token is good, but not for this."""
+
+    def _advice(self) -> str:
+        if not self.required_scopes:
+            return ""
+        return (
+            f"; the token lacks {' or '.join(self.required_scopes)}: "
+            "grant it to the application for the Management API"
+        )
+
+
+class NotFoundError(APIError):
+    """404: there is no such thing."""
+
+
+class ConflictError(APIError):
+    """409: it exists already, or was changed meanwhile."""
+
+
+class ContentTooLargeError(APIError):
+    """413: the body is larger than the API takes."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests, and waiting is beyond the patience of the caller."""
+
+    def _advice(self) -> str:
+        if self.retry_after is None:
+            return "; try again later"
+        return f"; try again in {self.retry_after:.0f} s"
+
+
+class ServerError(APIError):
+    """5xx: Auth0 failed."""
+
+    def _advice(self) -> str:
+        return "; try again later, and give Auth0's support the request id if it persists"
+
+
+_BY_STATUS: Final[dict[int, type[APIError]]] = {
+    400: BadRequestError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: ContentTooLargeError,
+    429: RateLimitError,
+}
+
+
+def class_for_status(status_code: int) -> type[APIError]:
+    """Return the class of the tree that stands for an error status."""
+    if status_code >= 500:  # noqa: PLR2004 - RFC 9110, 15.6
+        return ServerError
+    return _BY_STATUS.get(status_code, APIError)

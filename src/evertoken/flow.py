@@ -1,0 +1,200 @@
+"""An authentication flow as steps, with a driver for each colour.
+
+One generator tells the story. It yields steps (a request to send, a response to read, a pause, a future to
+wait for, a call that may block), and two short drivers carry them out, one blocking, one awaiting. Driven
+by httpx, a flow can only yield requests; driven by `evertoken.transport`, it is also told of network errors
+and can try again.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import inspect
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import httpx
+
+from evertoken.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from evertoken.clock import Clock
+    from evertoken.token import AccessToken
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Read:
+    """Read the response's body, which gives its connection back."""
+
+    response: httpx.Response
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sleep:
+    """Pause."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until someone else's renewal is settled, or the time is over."""
+
+    outcome: Future[AccessToken | None]
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """Call a function that may block."""
+
+    function: Callable[[], object]
+
+
+Step = httpx.Request | Read | Sleep | Wait | Call
+Steps = Generator[Step, object, T]
+
+
+class FlowClosedError(Exception):
+    """httpx ends the flow because the network failed: nothing more can be sent through it."""
+
+
+class StepAuth(httpx.Auth):
+    """An authentication flow written once, as steps, and driven in both colours."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def steps(self, request: httpx.Request) -> Steps[None]:
+        """Yield what is to be done for one request; sent back is what came of each step."""
+        raise NotImplementedError
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive the steps, blocking."""
+        with contextlib.closing(self.steps(request)) as steps:
+            resume: Callable[[], Step] = functools.partial(next, steps)
+            while (step := _advance(resume)) is not None:
+                failure: Exception | None = None
+                result: object = None
+                closed = False
+                try:
+                    result = (yield step) if isinstance(step, httpx.Request) else self._perform(step)
+                except GeneratorExit:
+                    closed = True
+                except Exception as error:  # noqa: BLE001 - handed to the steps, which decide
+                    failure = error
+                # Thrown outside the except block: an error raised there would carry httpx's as context,
+                # whose frames hold the request that was sent.
+                if closed and (failure := _why_closed(step, request)) is None:
+                    return
+                resume = _resume(steps, result, failure)
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive the steps, awaiting."""
+        with contextlib.closing(self.steps(request)) as steps:
+            resume: Callable[[], Step] = functools.partial(next, steps)
+            while (step := _advance(resume)) is not None:
+                failure: Exception | None = None
+                result: object = None
+                closed = False
+                try:
+                    if isinstance(step, httpx.Request):
+                        result = yield step
+                    else:
+                        result = await self._perform_async(step)
+                except GeneratorExit:
+                    closed = True
+                except Exception as error:  # noqa: BLE001 - as in sync_auth_flow
+                    failure = error
+                if closed and (failure := _why_closed(step, request)) is None:
+                    return
+                resume = _resume(steps, result, failure)
+
+    def _perform(self, step: Read | Sleep | Wait | Call) -> object:
+        match step:
+            case Read():
+                return step.response.read()
+            case Sleep():
+                self._clock.sleep(step.seconds)
+                return None
+            case Wait():
+                return concurrent.futures.wait([step.outcome], step.seconds)
+            case Call():
+                result = step.function()
+                if inspect.iscoroutine(result):
+                    result.close()
+                    raise ArgumentError("token", "an async callable is for AsyncManagementClient only")
+                return result
+
+    async def _perform_async(self, step: Read | Sleep | Wait | Call) -> object:
+        match step:
+            case Read():
+                return await step.response.aread()
+            case Sleep():
+                await self._clock.sleep_async(step.seconds)
+                return None
+            case Wait():
+                await _until_done(step.outcome, step.seconds)
+                return None
+            case Call():
+                result = await anyio.to_thread.run_sync(step.function)
+                return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
+
+
+def _advance(resume: Callable[[], Step]) -> Step | None:
+    try:
+        return resume()
+    except StopIteration:
+        return None
+
+
+def _resume(steps: Steps[None], result: object, failure: Exception | None) -> Callable[[], Step]:
+    if failure is None:
+        return functools.partial(steps.send, result)
+    return functools.partial(steps.throw, failure)
+
+
+def _why_closed(step: Step, request: httpx.Request) -> FlowClosedError | None:
+    """Return the network error that ended a token request, None where that is not why the flow ends.
+
+    httpx closes a flow without a word, for an error as for a cancelled task. But it does so while the
+    error is being handled, so that outside our own except block it is the current exception.
+    """
+    error = sys.exception()
+    if step is request or not isinstance(error, httpx.RequestError):
+        return None
+    return FlowClosedError(type(error).__name__)
+
+
+class _EventLoop(Protocol):
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> object: ...
+
+    def run_sync_soon(self, callback: Callable[[], object]) -> object: ...
+
+
+async def _until_done(outcome: Future[AccessToken | None], seconds: float) -> None:
+    """Wait for a future that any thread may settle, under asyncio and trio alike."""
+    done = anyio.Event()
+    # asyncio's event loop or trio's token: each has its own name for "from any thread".
+    loop = cast("_EventLoop", anyio.lowlevel.current_token().native_token)
+    schedule = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
+
+    def wake(_: object) -> None:
+        # The loop may have ended since: then nobody waits.
+        with contextlib.suppress(RuntimeError):
+            schedule(done.set)
+
+    outcome.add_done_callback(wake)
+    with anyio.move_on_after(seconds):
+        await done.wait()

@@ -1,0 +1,36 @@
+"""What may be quoted of an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+EXCERPT_LENGTH: Final = 200
+"""Characters: enough to recognise a proxy's error page."""
+
+_SECRET: Final = re.compile(
+    r"""
+      (?P<name>"[a-z_]*(?:secret|token|password|key|assertion)[a-z_]*"\s*:\s*)(?:"(?:[^"\\]|\\.)*"?)  # JSON
+    | (?P<form>\b[a-z_]*(?:secret|token|password|assertion)=)[^&\s"]+                                 # form
+    | (?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}                                                 # header
+    | \beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?                                                                # JWT
+    | \b[A-Za-z0-9_+/-]{40,}={0,2}                                                   # an opaque token or key
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def excerpt(body: bytes | str) -> str:
+    """Return the beginning of an answer, on one line, without what looks like a secret."""
+    # The window is wider than the excerpt so that a secret which straddles the end is still recognised.
+    text = body[: 20 * EXCERPT_LENGTH]
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = _SECRET.sub(_mask, text)
+    return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
+
+
+def _mask(match: re.Match[str]) -> str:
+    kept = next((group for group in match.groups() if group), "")
+    return f"{kept}***"

@@ -1,0 +1,126 @@
+"""When to send a request again, and how long to wait before."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import math
+import random
+from typing import TYPE_CHECKING, Final
+
+from evertoken.errors import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+"""Methods that may be repeated though the first request was carried out (RFC 9110, 9.2.2)."""
+
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed."""
+
+_FIRST_WAIT: Final = 0.5
+"""Seconds before the second attempt; doubled before each one after that."""
+
+_LONGEST_WAIT: Final = 20.0
+"""Seconds at which the doubling ends."""
+
+_JITTER: Final = 0.2
+"""The share by which a wait varies, so that clients which failed together do not return together."""
+
+
+def server_delay(headers: Mapping[str, str], wall: float) -> float | None:
+    """Return the seconds that an answer asks to wait, None where it does not say.
+
+    Retry-After (RFC 9110, 10.2.3: seconds or a date) goes ahead of x-ratelimit-reset (a Unix second).
+    Dates are compared with the answer's own Date, so that a wrong clock here does not matter.
+    """
+    now = _http_date(headers.get("date")) or wall
+    value = headers.get("retry-after", "").strip()
+    if value:
+        seconds = float(value) if value.isascii() and value.isdigit() else None
+        if seconds is None and (when := _http_date(value)) is not None:
+            seconds = when - now
+        if seconds is not None:
+            return max(0.0, seconds)
+    limit = rate_limit(headers)
+    if limit is not None and limit.reset is not None and not limit.remaining:
+        return max(0.0, limit.reset - now)
+    return None
+
+
+def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
+    """Return the token bucket that an answer tells of, None where it does not."""
+    limit, remaining, reset = (
+        _number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
+    )
+    if limit is None and remaining is None and reset is None:
+        return None
+    return RateLimit(
+        limit=None if limit is None else int(limit),
+        remaining=None if remaining is None else int(remaining),
+        reset=reset,
+    )
+
+
+def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
+    """Return the seconds to wait after the given failed attempt (from 1), varied by 20 %."""
+    wait = min(_FIRST_WAIT * 2.0 ** (attempt - 1), _LONGEST_WAIT)
+    return wait * (1 - _JITTER + 2 * _JITTER * jitter())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long one call is tried.
+
+    `max_retries` counts the attempts after the first. `max_wait` is the caller's patience: the seconds
+    that all waits of one call may take together.
+    """
+
+    max_retries: int = 3
+    max_wait: float = 60.0
+    jitter: Callable[[], float] = random.random
+
+    def delay_after_answer(
+        self, *, attempt: int, method: str, status_code: int, asked: float | None, waited: float
+    ) -> float | None:
+        """Return the seconds to wait before the next attempt, or None to stop.
+
+        `asked` is what `server_delay` read from the answer; the wait is never shorter. 429 is repeated
+        for every method, since the API did nothing; the other statuses for idempotent methods only.
+        """
+        if status_code not in TRANSIENT or not (status_code == 429 or method in IDEMPOTENT):
+            return None
+        return self._delay(attempt, asked, waited)
+
+    def delay_after_failure(
+        self, *, attempt: int, method: str, maybe_carried_out: bool, waited: float
+    ) -> float | None:
+        """Return the seconds to wait after a network error, or None to stop."""
+        if maybe_carried_out and method not in IDEMPOTENT:
+            return None
+        return self._delay(attempt, None, waited)
+
+    def _delay(self, attempt: int, asked: float | None, waited: float) -> float | None:
+        if attempt > self.max_retries:
+            return None
+        wait = backoff(attempt, self.jitter)
+        if asked is not None:
+            # Later than asked by a little, never earlier: all who were refused would return at once.
+            wait = max(wait, asked + _FIRST_WAIT * self.jitter())
+        return wait if waited + wait <= self.max_wait else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _http_date(text: str | None) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None
