@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import cast, TYPE_CHECKING
 
 import httpx
 
@@ -18,6 +17,9 @@ from evertoken.origin import Origin, check_audience, origin_of, parse_base_url, 
 from evertoken.renewal import Renewal, TokenSource, is_fresh
 from evertoken.store import TokenStore, store_key
 from evertoken.token import AccessToken, Secret, is_bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 _log = logging.getLogger("evertoken.token")
 
@@ -131,7 +133,7 @@ class ManagementAuth(StepAuth):
             yield Wait(claimed, max(0.0, deadline - self._clock.monotonic()))
             if not claimed.done():
                 raise TokenError(
-                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; raise the timeout or try again",
+                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time or try again",
                     transient=True,
                 )
             error = claimed.exception()

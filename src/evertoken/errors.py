@@ -109,21 +109,30 @@ class TransportError(EvertokenError):
     """No answer came: the connection failed, broke or timed out.
 
     `reason` is the name of the network error, such as `ReadTimeout`. `attempts` counts the requests.
+    `status_code` is that of an answer which broke off, None where none had begun.
     `maybe_carried_out` tells that a request was sent, so that the API may have acted on it.
     """
 
     def __init__(
-        self, *, method: str, path: str, reason: str, attempts: int, maybe_carried_out: bool
+        self,
+        *,
+        method: str,
+        path: str,
+        reason: str,
+        attempts: int,
+        maybe_carried_out: bool,
+        status_code: int | None = None,
     ) -> None:
         doubt = " the API may have acted on it: look before repeating;" if maybe_carried_out else ""
+        what = "no answer" if status_code is None else f"{status_code}, but the answer broke off"
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         super().__init__(
-            f"{method} {path}: no answer after {tries} ({reason});{doubt} "
-            "check the network, domain and timeout"
+            f"{method} {path}: {what} after {tries} ({reason});{doubt} check the network, domain and timeout"
         )
         self.method = method
         self.path = path
         self.reason = reason
+        self.status_code = status_code
         self.attempts = attempts
         self.maybe_carried_out = maybe_carried_out
 
@@ -282,6 +291,6 @@ _BY_STATUS: Final[dict[int, type[APIError]]] = {
 
 def class_for_status(status_code: int) -> type[APIError]:
     """Return the class of the tree that stands for an error status."""
-    if status_code >= 500:  # noqa: PLR2004 - RFC 9110, 15.6
+    if status_code >= 500:
         return ServerError
     return _BY_STATUS.get(status_code, APIError)

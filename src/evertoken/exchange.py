@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
@@ -15,6 +14,7 @@ from evertoken.retry import backoff
 from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from evertoken.clock import Clock
 
 TOKEN_BUDGET: Final = 15.0

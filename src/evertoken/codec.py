@@ -1,0 +1,271 @@
+"""From an operation to a request, and from an answer to a typed value or an error."""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+import re
+import time
+import urllib.parse
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import httpx
+
+from evertoken import drift, paging
+from evertoken._version import __version__
+from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
+from evertoken.operation import UNSET, ListOperation, Operation, QueryValue, RequestOptions
+from evertoken.redact import excerpt
+from evertoken.retry import rate_limit, server_delay
+from evertoken.wire import to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+CUSTOM_DOMAIN_PATHS: Final = frozenset(
+    {
+        "/jobs/verification-email",
+        "/tickets/email-verification",
+        "/tickets/password-change",
+        "/organizations/{id}/invitations",
+        "/users",
+        "/users/{id}",
+        "/guardian/enrollments/ticket",
+        "/self-service-profiles/{id}/sso-ticket",
+    }
+)
+"""The paths on which the API honours Auth0-Custom-Domain."""
+
+_EXPECTED_SCOPES: Final = re.compile(r"expected any of: *([\w:.,\- ]+)")
+_TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
+
+class Codec:
+    """Encodes for one tenant.
+
+    `timeout` is in seconds, None for that of the httpx client. `strict` makes an answer that does not fit
+    the spec an error.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        custom_domain: str | None = None,
+        client_info: Mapping[str, object] | None = None,
+        timeout: float | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._timeout = timeout
+        self._base_url = base_url
+        self._custom_domain = custom_domain
+        self._strict = strict
+        self._headers = {"Accept": "application/json", "Auth0-Client": telemetry(client_info)}
+        self._headers.update(check_headers("headers", headers or {}))
+
+    def encode(
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        operation: Operation[object],
+        options: RequestOptions,
+    ) -> httpx.Request:
+        """Return the request of an operation, with the defaults of the httpx client that will send it.
+
+        Raises ArgumentError or PaginationLimitError for what the API could only refuse.
+        """
+        paging.check_query(operation)
+        headers = dict(self._headers)
+        if self._custom_domain is not None and operation.path in CUSTOM_DOMAIN_PATHS:
+            headers["Auth0-Custom-Domain"] = self._custom_domain
+        content = None
+        if operation.body is not UNSET:
+            content = json.dumps(
+                to_wire(operation.body), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            ).encode()
+            headers["Content-Type"] = "application/json"
+        headers.update(check_headers("additional_headers", options.get("additional_headers", {})))
+        query = {**operation.query, **options.get("additional_query_parameters", {})}
+        seconds = options.get("timeout_in_seconds", self._timeout)
+        timeout = (
+            httpx.USE_CLIENT_DEFAULT if seconds is None else check_timeout("timeout_in_seconds", seconds)
+        )
+        return client.build_request(
+            operation.method,
+            self._base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
+            content=content,
+            headers=headers,
+            timeout=httpx.USE_CLIENT_DEFAULT
+            if timeout is None
+            else check_timeout("timeout_in_seconds", timeout),
+        )
+
+    def decode(self, operation: Operation[T], response: httpx.Response) -> T:
+        """Return the value of a read response.
+
+        Raises an APIError for any status but 2xx, DecodeError for a body that is not JSON; with `strict`,
+        for one that does not fit the spec too.
+        """
+        if not response.is_success:
+            raise api_error(operation, response)
+        if operation.result is type(None):
+            return cast("T", None)
+        body = response.content
+        result = operation.result
+        if isinstance(operation, ListOperation):
+            rows = cast("ListOperation[object, T]", operation)
+            result = paging.page_type(rows, starts_with_array=body.lstrip()[:1] == b"[")
+        try:
+            value, mismatches = drift.decode(result, body)
+        except drift.NotJSON as error:
+            problem = f"its body is not JSON: {error}"
+        else:
+            if not mismatches:
+                return cast("T", value)
+            if not self._strict:
+                drift.report(operation.name, mismatches)
+                return cast("T", value)
+            problem = "its body does not fit the spec: " + "; ".join(map(str, mismatches[:5]))
+        raise decode_error(response, problem)
+
+
+def decode_error(response: httpx.Response, problem: str) -> DecodeError:
+    """Return the error for a success whose body is not what was promised."""
+    return DecodeError(
+        method=response.request.method,
+        path=response.request.url.path,
+        status_code=response.status_code,
+        problem=problem,
+        body=excerpt(response.content),
+        request_id=response.headers.get("x-auth0-requestid"),
+    )
+
+
+def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
+    """Return the error of the tree for an error status, with what the answer tells."""
+    fields = _json_object(response.content)
+    code, message, error = (_text(fields.get(name)) for name in ("errorCode", "message", "error"))
+    if not fields:
+        message = excerpt(response.content) or None
+    if response.has_redirect_location:
+        message = "a redirect, which is not followed with a token; check domain and base_url"
+    return class_for_status(response.status_code)(
+        method=response.request.method,
+        path=response.request.url.path,
+        status_code=response.status_code,
+        error=error,
+        error_code=code,
+        message=message,
+        required_scopes=_required_scopes(operation, response.status_code, code, message),
+        retry_after=server_delay(response.headers, time.time()),
+        rate_limit=rate_limit(response.headers),
+        request_id=response.headers.get("x-auth0-requestid") or response.headers.get("x-request-id"),
+        correlation_id=response.headers.get("x-correlation-id"),
+        body=excerpt(response.content),
+    )
+
+
+def expand_path(template: str, values: Mapping[str, str]) -> str:
+    """Return the path of an operation, its parameters percent-encoded (RFC 3986, 3.3).
+
+    A parameter that is empty, `.` or `..` would make it another path: ArgumentError.
+    """
+    path = template
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", _segment(name, value))
+    return path
+
+
+def _segment(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ArgumentError(name, "empty or no string; give the id that the API uses")
+    if value in {".", ".."}:
+        raise ArgumentError(name, f"{value!r} would name another path; give the id that the API uses")
+    try:
+        return urllib.parse.quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ArgumentError(name, "holds a lone surrogate, which no URL can carry") from None
+
+
+def encode_query(query: Mapping[str, QueryValue]) -> str:
+    """Return the query with its question mark, or nothing. A list repeats its name; None is left out."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if value is None:
+            continue
+        values = value if isinstance(value, list | tuple) else (value,)
+        pairs.extend((name, _query_text(name, item)) for item in values)
+    try:
+        return "?" + urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote) if pairs else ""
+    except UnicodeEncodeError:
+        raise ArgumentError("query", "holds a lone surrogate, which no URL can carry") from None
+
+
+def _query_text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ArgumentError(name, f"{type(value).__name__} cannot stand in a query; give str, int, float or bool")
+
+
+def telemetry(client_info: Mapping[str, object] | None) -> str:
+    """Return the value of the Auth0-Client header: what shows in the tenant's logs."""
+    info: Mapping[str, object] = (
+        {"name": "evertoken", "version": __version__, "env": {"python": platform.python_version()}}
+        if client_info is None
+        else client_info
+    )
+    try:
+        text = json.dumps(dict(info), allow_nan=False)
+    except (TypeError, ValueError):
+        raise ArgumentError("client_info", "holds what JSON cannot carry; give name, version, env") from None
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+def check_headers(argument: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers if they can be sent; raise ArgumentError for those that cannot.
+
+    Authorization is refused: it is what evertoken sets.
+    """
+    for name, value in headers.items():
+        if not _TOKEN_CHARACTERS.fullmatch(name):
+            raise ArgumentError(argument, f"{name!r} is no header name (RFC 9110, 5.1)")
+        if name.lower() == "authorization":
+            raise ArgumentError(argument, "Authorization is set by evertoken; use token= or credentials=")
+        if not value.isprintable() or not value.isascii():
+            # Not quoted: the value may be a secret.
+            raise ArgumentError(argument, f"the value of {name!r} is not printable ASCII")
+    return dict(headers)
+
+
+def check_timeout(argument: str, seconds: object) -> float:
+    """Return a timeout if it is a positive number of seconds; raise ArgumentError if it is not."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise ArgumentError(argument, f"{seconds!r} is no positive number of seconds")
+    return float(seconds)
+
+
+def _required_scopes(
+    operation: Operation[T], status_code: int, code: str | None, message: str | None
+) -> tuple[str, ...]:
+    if status_code != 403:
+        return ()
+    if match := _EXPECTED_SCOPES.search(message or ""):
+        return tuple(scope for scope in re.split(r"[, ]+", match[1].strip(" .,")) if scope)
+    return operation.scopes if code == "insufficient_scope" else ()
+
+
+def _json_object(body: bytes) -> dict[str, object]:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return excerpt(value) if isinstance(value, str) and value else None
