@@ -1,0 +1,24 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import FakeTime
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture(autouse=True)
+def no_auth0_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own tenant out of every test."""
+    for name in ("DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "AUDIENCE"):
+        monkeypatch.delenv(f"AUTH0_{name}", raising=False)
