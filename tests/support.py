@@ -74,7 +74,7 @@ class FakeAuth0:
         return answer
 
     def token(self) -> httpx.Response:
-        """The answer for the nth token request: token-n."""
+        """Return token-n for the nth token request."""
         return token_answer(f"token-{len(self.token_requests)}", self.lifetime)
 
     @property

@@ -229,7 +229,7 @@ def test_a_refusal_is_an_error_at_once(time: FakeTime) -> None:
     auth0 = FakeAuth0(token_answers=[httpx.Response(401, json=refusal)])
     with (
         auth0.client(make_auth(time)) as client,
-        pytest.raises(TokenError, match="check client id") as caught,
+        pytest.raises(TokenError, match="check client") as caught,
     ):
         client.get(CLIENTS_URL)
     assert (caught.value.status_code, caught.value.error) == (401, "access_denied")
@@ -368,8 +368,8 @@ def test_waiters_raise_errors_of_their_own(time: FakeTime) -> None:
     start, errors = threading.Barrier(8), []
 
     def work() -> None:
+        start.wait(10)
         with auth0.client(auth) as client, pytest.raises(TokenError) as caught:
-            start.wait(10)
             client.get(CLIENTS_URL)
         errors.append(caught.value)
 
@@ -484,9 +484,9 @@ def test_a_store_that_fails_is_reported_once_and_memory_serves(
             raise OSError("disk gone")
 
     auth0 = FakeAuth0()
-    with caplog.at_level(logging.WARNING, "evertoken.token"):
-        with auth0.client(make_auth(time, token_store=Broken())) as client:
-            assert [client.get(CLIENTS_URL).status_code for _ in range(3)] == [200] * 3
+    caplog.set_level(logging.WARNING, "evertoken.token")
+    with auth0.client(make_auth(time, token_store=Broken())) as client:
+        assert [client.get(CLIENTS_URL).status_code for _ in range(3)] == [200] * 3
     assert len(auth0.token_requests) == 1
     assert len([record for record in caplog.records if "token store" in record.message]) == 1
 
@@ -543,9 +543,9 @@ def test_an_async_callable_is_refused_by_a_sync_client() -> None:
     async def source() -> str:
         return "token"
 
-    with FakeAuth0().client(BearerAuth(domain=DOMAIN, token=source)) as client:
-        with pytest.raises(ArgumentError, match="AsyncManagementClient"):
-            client.get(CLIENTS_URL)
+    auth = BearerAuth(domain=DOMAIN, token=source)
+    with FakeAuth0().client(auth) as client, pytest.raises(ArgumentError, match="AsyncManagementClient"):
+        client.get(CLIENTS_URL)
 
 
 def test_half_given_credentials_name_what_is_missing() -> None:

@@ -1,0 +1,84 @@
+"""The Auth0 Management API for Python, fully typed, with an access token that never expires for its caller.
+
+    from evertoken import ManagementClient
+
+    with ManagementClient.from_env() as client:
+        for application in client.clients.list():
+            print(application.client_id, application.name)
+
+`ManagementClient` and `AsyncManagementClient` call the API; `ManagementAuth` gives any httpx client a token.
+"""
+
+from evertoken._version import __version__
+from evertoken.auth import BearerAuth, ManagementAuth
+from evertoken.client import AsyncManagementClient, ManagementClient
+from evertoken.clock import Clock
+from evertoken.drift import DriftWarning
+from evertoken.errors import (
+    APIError,
+    ArgumentError,
+    BadRequestError,
+    ConflictError,
+    ContentTooLargeError,
+    DecodeError,
+    EvertokenError,
+    ForbiddenError,
+    NotFoundError,
+    PaginationLimitError,
+    RateLimit,
+    RateLimitError,
+    ServerError,
+    TokenError,
+    TransportError,
+    UnauthorizedError,
+)
+from evertoken.grant import ClientSecretBasic, ClientSecretPost, Grant, TokenRequest
+from evertoken.operation import UNSET, ListOperation, Operation, RequestOptions, Unset
+from evertoken.paging import AsyncListCall, AsyncPager, SyncPager
+from evertoken.renewal import TokenSource, TokenStatus
+from evertoken.store import MemoryTokenStore, TokenStore
+from evertoken.token import AccessToken, Secret
+
+__all__ = [
+    "UNSET",
+    "APIError",
+    "AccessToken",
+    "ArgumentError",
+    "AsyncListCall",
+    "AsyncManagementClient",
+    "AsyncPager",
+    "BadRequestError",
+    "BearerAuth",
+    "ClientSecretBasic",
+    "ClientSecretPost",
+    "Clock",
+    "ConflictError",
+    "ContentTooLargeError",
+    "DecodeError",
+    "DriftWarning",
+    "EvertokenError",
+    "ForbiddenError",
+    "Grant",
+    "ListOperation",
+    "ManagementAuth",
+    "ManagementClient",
+    "MemoryTokenStore",
+    "NotFoundError",
+    "Operation",
+    "PaginationLimitError",
+    "RateLimit",
+    "RateLimitError",
+    "RequestOptions",
+    "Secret",
+    "ServerError",
+    "SyncPager",
+    "TokenError",
+    "TokenRequest",
+    "TokenSource",
+    "TokenStatus",
+    "TokenStore",
+    "TransportError",
+    "UnauthorizedError",
+    "Unset",
+    "__version__",
+]

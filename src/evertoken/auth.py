@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import cast, TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
@@ -80,7 +80,9 @@ class ManagementAuth(StepAuth):
         self.token_source = TokenSource(clock=clock)
 
     def __repr__(self) -> str:
-        return f"ManagementAuth(endpoint={self._exchange.endpoint!r}, grant={self._exchange.grant!r})"
+        # An error tracker asks for it when the constructor has raised, too.
+        exchange = getattr(self, "_exchange", None)
+        return f"ManagementAuth({exchange!r})"
 
     def steps(self, request: httpx.Request) -> Steps[None]:
         """Yield the request with a token; after 401 renew the token and yield the request once more."""
@@ -133,7 +135,7 @@ class ManagementAuth(StepAuth):
             yield Wait(claimed, max(0.0, deadline - self._clock.monotonic()))
             if not claimed.done():
                 raise TokenError(
-                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time or try again",
+                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time",
                     transient=True,
                 )
             error = claimed.exception()

@@ -131,7 +131,10 @@ class ManagementClient(Groups):
         max_retries: int = DEFAULT_MAX_RETRIES,
         httpx_client: httpx.Client | None = None,
     ) -> Self:
-        """Return a client for AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and, if set, AUTH0_AUDIENCE."""
+        """Return a client made from AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET, AUTH0_AUDIENCE.
+
+        The last one is needed only where the domain is a custom domain.
+        """
         return cls(
             domain=_env("AUTH0_DOMAIN"),
             client_id=_env("AUTH0_CLIENT_ID"),
@@ -187,7 +190,7 @@ class ManagementClient(Groups):
         self.close()
 
     def __repr__(self) -> str:
-        return f"ManagementClient(auth={self._auth!r})"
+        return f"ManagementClient(auth={getattr(self, '_auth', None)!r})"
 
     def _http(self) -> httpx.Client:
         if self._own is None:
@@ -273,7 +276,10 @@ class AsyncManagementClient(AsyncGroups):
         max_retries: int = DEFAULT_MAX_RETRIES,
         httpx_client: httpx.AsyncClient | None = None,
     ) -> Self:
-        """Return a client for AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET and, if set, AUTH0_AUDIENCE."""
+        """Return a client made from AUTH0_DOMAIN, AUTH0_CLIENT_ID, AUTH0_CLIENT_SECRET, AUTH0_AUDIENCE.
+
+        The last one is needed only where the domain is a custom domain.
+        """
         return cls(
             domain=_env("AUTH0_DOMAIN"),
             client_id=_env("AUTH0_CLIENT_ID"),
@@ -330,7 +336,7 @@ class AsyncManagementClient(AsyncGroups):
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncManagementClient(auth={self._auth!r})"
+        return f"AsyncManagementClient(auth={getattr(self, '_auth', None)!r})"
 
     def _http(self) -> httpx.AsyncClient:
         if self._given is not None:

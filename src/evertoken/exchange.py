@@ -15,6 +15,7 @@ from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
     from evertoken.clock import Clock
 
 TOKEN_BUDGET: Final = 15.0
@@ -37,6 +38,9 @@ class Exchange:
         self._audience = audience
         self._organization = organization
         self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.endpoint!r}, {self.grant!r})"
 
     def ask(self, request: httpx.Request, deadline: float, attempts: int) -> Steps[AccessToken | TokenError]:
         """Yield token requests until one is answered; return the token, or the error to raise.
@@ -72,7 +76,7 @@ class Exchange:
             return _no_answer(self.endpoint, str(error) if closed else type(error).__name__), not closed
         except TokenError as error:
             return error, False
-        if str(response.request.url) != self.endpoint or response.history:
+        if response.request is not token_request:
             return _redirected(self.endpoint), False
         try:
             return parse_answer(

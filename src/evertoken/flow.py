@@ -148,7 +148,8 @@ class StepAuth(httpx.Auth):
                 await _until_done(step.outcome, step.seconds)
                 return None
             case Call():
-                result = await anyio.to_thread.run_sync(step.function)
+                # Boxed: trio takes a coroutine as the result of a thread for a mistake.
+                (result,) = await anyio.to_thread.run_sync(lambda: (step.function(),))
                 return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
 
 

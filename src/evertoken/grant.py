@@ -78,7 +78,8 @@ class ClientSecretPost:
         return TokenRequest(_with_organization(form, organization))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(client_id={self._client_id!r})"
+        # An error tracker asks for it when the constructor has raised, too.
+        return f"{type(self).__name__}(client_id={getattr(self, '_client_id', None)!r})"
 
 
 class ClientSecretBasic(ClientSecretPost):
@@ -128,7 +129,6 @@ def parse_answer(
         raise TokenError(
             f"POST {endpoint}: 200, but {problem}; check that domain is the tenant's and no proxy answers",
             status_code=status_code,
-            transient=True,
         )
     lifetime = _lifetime(fields.get("expires_in"))
     scope = fields.get("scope")

@@ -153,6 +153,7 @@ def _delay(
     clock: Clock,
     request: httpx.Request,
     outcome: httpx.Response | _Failure,
+    *,
     attempt: int,
     waited: float,
 ) -> float | None:

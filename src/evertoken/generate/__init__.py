@@ -1,0 +1,18 @@
+"""Writes the typed package of the API (`evertoken_api`) from OpenAPI documents.
+
+    document    reads YAML and JSON, follows references, reports where something is wrong
+    validity    tells whether a document is OpenAPI 3.1
+    overlay     what a document cannot say or says wrongly
+    normal      a schema with only the keywords that shape the code
+    operations  the operations of the documents
+    library     every schema by name, in the form that models and TypedDicts are made from
+    homes       which module each schema lives in
+    types       a schema as a Python annotation
+    datamodels  models and TypedDicts, by datamodel-code-generator
+    methods     operations as functions and methods, by templates
+    inert       nothing but declarations gets into a module, whatever a document says
+    output      headers, formatting, comparing, replacing the folder
+    build       all of it, in order
+
+`scripts/generate` runs `python -m evertoken.generate`.
+"""

@@ -1,0 +1,57 @@
+"""Whether a document is valid OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from evertoken.generate.document import Document, is_array, is_object
+from evertoken.generate.problem import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Their values are named by the document, so `pattern` among them is a name, not a keyword.
+_MAPS = frozenset({"properties", "patternProperties", "$defs", "schemas", "paths", "headers", "responses"})
+# Published documents carry example data in these, which does not always fit its own schema.
+_SAMPLES = frozenset({"default", "example", "examples"})
+
+
+def check(document: Document) -> None:
+    """Raise `SpecError` with the place of the first thing that is not OpenAPI 3.1."""
+    version = document.content.get("openapi")
+    if not isinstance(version, str) or not version.startswith("3.1"):
+        raise SpecError(document.place(("openapi",)), f"is not OpenAPI 3.1 but {version!r}")
+    validator = OpenAPIV31SpecValidator(  # type: ignore[no-untyped-call]  # the library leaves its __init__ untyped
+        without_samples(document.content), base_uri=document.path.resolve().as_uri()
+    )
+    for error in validator.iter_errors():
+        parts: Sequence[str] = [str(part) for part in error.absolute_path]
+        raise SpecError(document.place(parts), f"is not valid OpenAPI 3.1: {error.message[:300]}")
+
+
+def without_samples(node: object, *, names: bool = False) -> object:
+    """Return a document without example data and without patterns that are no Python regular expression.
+
+    Neither shapes the code, and both are wrong in places of documents that are otherwise fine. `names`
+    tells that the keys of `node` are names which the document gives.
+    """
+    if is_array(node):
+        return [without_samples(value) for value in node]
+    if not is_object(node):
+        return node
+    return {
+        key: without_samples(value, names=not names and key in _MAPS)
+        for key, value in node.items()
+        if names or not (key in _SAMPLES or (key == "pattern" and not _compiles(value)))
+    }
+
+
+def _compiles(pattern: object) -> bool:
+    try:
+        re.compile(str(pattern))
+    except re.error:
+        return False
+    return True
