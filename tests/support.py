@@ -85,8 +85,8 @@ class FakeAuth0:
     def _next(answers: list[httpx.Response | Exception]) -> httpx.Response | Exception | None:
         return answers.pop(0) if answers else None
 
-    def client(self, auth: httpx.Auth | None = None, **options: bool) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self), auth=auth, **options)
+    def client(self, auth: httpx.Auth | None = None, *, follow_redirects: bool = False) -> httpx.Client:
+        return httpx.Client(transport=httpx.MockTransport(self), auth=auth, follow_redirects=follow_redirects)
 
     def async_client(self, auth: httpx.Auth | None = None) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(self), auth=auth)

@@ -22,6 +22,7 @@ from evertoken import (
     TokenError,
     TokenStore,
 )
+from evertoken.renewal import Renewal
 from support import CLIENTS_URL, DOMAIN, ORIGIN, SECRET, TOKEN_URL, FakeAuth0, FakeTime, api_error, locals_of
 from support import token_answer as answer
 
@@ -358,14 +359,15 @@ def test_a_waiter_gives_up_when_its_own_time_is_over(time: FakeTime) -> None:
     request = httpx.Request("GET", CLIENTS_URL, extensions={"timeout": {"connect": 0.01, "read": 0.01}})
     with pytest.raises(TokenError, match=r"no token within 0\.01 s"):
         next(auth.sync_auth_flow(request))
-    assert renewal
+    assert isinstance(renewal, Renewal)
 
 
 def test_waiters_raise_errors_of_their_own(time: FakeTime) -> None:
     """The shared failure is raised as a copy in each thread."""
     auth0 = FakeAuth0(token_answers=[httpx.Response(401, json={"error": "access_denied"})] * 9)
     auth = make_auth(time)
-    start, errors = threading.Barrier(8), []
+    start = threading.Barrier(8)
+    errors: list[TokenError] = []
 
     def work() -> None:
         start.wait(10)
@@ -387,7 +389,8 @@ async def test_a_cancelled_renewal_is_taken_over_by_one_who_waits(time: FakeTime
     """Cancelling the task that renews hurts nobody else."""
     auth0 = FakeAuth0()
     auth = make_auth(time)
-    asked, statuses = anyio.Event(), []
+    asked = anyio.Event()
+    statuses: list[int] = []
 
     class Slow(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

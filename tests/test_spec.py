@@ -31,7 +31,7 @@ each_document = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.ste
 class CoreLoader(yaml.SafeLoader):
     """Reads as YAML 1.2 says (core schema), where PyYAML itself goes by 1.1; refuses a key given twice."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002 - PyYAML's signature
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT002 - PyYAML's signature
         keys = [str(key.value) for key, _ in node.value]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         assert not twice, f"{node.start_mark}: {twice}"
