@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import math
 import re
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import pydantic
+from typing_extensions import TypeIs
 
 from evertoken.errors import ArgumentError
 from evertoken.operation import UNSET
@@ -29,7 +30,7 @@ _ADVICE: Final[dict[type, str]] = {
     bytearray: "decode it to str",
     set: "make it a list",
     frozenset: "make it a list",
-    datetime.date: "give a datetime with a time zone, or a str",
+    dt.date: "give a datetime with a time zone, or a str",
 }
 
 
@@ -88,15 +89,13 @@ class _Walk:
             return int(value)
         if isinstance(value, float):
             return _number(value, place)
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, dt.datetime):
             return self._moment(value, place)
         return self._container(value, place)
 
-    def _moment(self, value: datetime.datetime, place: str) -> str:
+    def _moment(self, value: dt.datetime, place: str) -> str:
         if value.utcoffset() is None and not self._in_model:
-            raise ArgumentError(
-                place, "a datetime without a time zone; give tzinfo=datetime.UTC or the one meant"
-            )
+            raise ArgumentError(place, "a datetime without a time zone; give tzinfo=UTC or the one meant")
         return value.isoformat()
 
     def _container(self, value: object, place: str) -> JSON:
@@ -106,11 +105,10 @@ class _Walk:
         try:
             if isinstance(value, pydantic.BaseModel):
                 return self._model(value, place)
-            if isinstance(value, Mapping):
-                return self._object(_entries(cast("Mapping[object, object]", value), place), place)
-            if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-                rows = cast("Sequence[object]", value)
-                return [self.wire(row, child(place, index)) for index, row in enumerate(rows)]
+            if _is_object(value):
+                return self._object(_entries(value, place), place)
+            if _is_array(value):
+                return [self.wire(row, child(place, index)) for index, row in enumerate(value)]
         finally:
             self._around.discard(id(value))
         raise ArgumentError(place, f"{type(value).__name__} has no JSON; {_advice(value)}")
@@ -128,6 +126,14 @@ class _Walk:
             for key, item in entries
             if item is not UNSET
         }
+
+
+def _is_object(value: object) -> TypeIs[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_array(value: object) -> TypeIs[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview)
 
 
 def _properties(value: pydantic.BaseModel) -> Iterator[tuple[str, object]]:

@@ -12,6 +12,11 @@ import yaml
 
 from evertoken.generate.problem import SpecError
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML was built without libyaml
+    from yaml import SafeLoader  # type: ignore[assignment]  # as good, but slower
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -53,7 +58,7 @@ class Document:
         return self.label + pointer(parts)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is optional
+class _Loader(SafeLoader):
     """YAML that means what it shows: no key twice, and dates stay text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  # as in the base class

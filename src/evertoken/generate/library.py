@@ -1,0 +1,229 @@
+"""Every schema by name, in normal form, as models and TypedDicts are made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from evertoken.generate import names
+from evertoken.generate.document import Document, Documents, JsonObject, Parts, is_object
+from evertoken.generate.normal import NULL, any_of, normal, references, transform
+from evertoken.generate.problem import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evertoken.generate.overlay import Overlay
+
+_COMPONENTS = ("components", "schemas")
+
+
+@dataclasses.dataclass(slots=True)
+class Schema:
+    """A named schema, and where it was written. It is never null itself: its references are."""
+
+    shape: JsonObject
+    document: Document
+    parts: Parts
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as error messages show it."""
+        return self.document.place(self.parts)
+
+
+class Library:
+    """The named schemas of all documents."""
+
+    def __init__(self, documents: Documents, overlay: Overlay) -> None:
+        self._documents = documents
+        self.schemas: dict[str, Schema] = {}
+        for document in documents:
+            self._read(document)
+        self._nullable = _nullable(self.schemas)
+        for name, schema in self.schemas.items():
+            schema.shape = self._point(schema.shape)
+            if name in self._nullable:
+                members = [m for m in schema.shape.get("anyOf", [schema.shape]) if m != NULL]
+                kept = {"description": schema.shape["description"]} if "description" in schema.shape else {}
+                schema.shape = {**any_of(members), **kept}
+        self._correct(overlay)
+        for name in list(self.schemas):
+            schema = self.schemas[name]
+            schema.shape = self._hoist_inside(schema.shape, name, schema)
+
+    def take(self, schema: object, document: Document, parts: Parts, name: str) -> JsonObject:
+        """Return a schema that stands in an operation; `name` is for what it defines in line."""
+        shape = self._point(normal(schema, lambda ref: self._refer(document, parts, ref, ())))
+        return self._hoist(shape, names.type_name(name, document.place(parts)), Schema({}, document, parts))
+
+    def reach(self, start: Iterable[JsonObject]) -> set[str]:
+        """Return the names that schemas refer to, directly or through others."""
+        found: set[str] = set()
+        todo = [name for shape in start for name in references(shape)]
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo += references(self.schemas[name].shape)
+        return found
+
+    def properties(self, shape: JsonObject) -> tuple[dict[str, JsonObject], set[str]] | None:
+        """Return an object's properties and which are required, or None where it has no named ones."""
+        if "$ref" in shape:
+            return self.properties(self.schemas[shape["$ref"]].shape)
+        if "properties" in shape:
+            return dict(shape["properties"]), set(shape["required"])
+        if "anyOf" in shape:
+            members = [member for member in shape["anyOf"] if member != NULL]
+            return self.properties(members[0]) if len(members) == 1 else None
+        if "allOf" not in shape:
+            return None
+        merged: dict[str, JsonObject] = {}
+        required: set[str] = set()
+        for member in shape["allOf"]:
+            found = self.properties(member)
+            if found is None:
+                return None
+            merged |= found[0]
+            required |= found[1]
+        return merged, required
+
+    def is_structured(self, name: str) -> bool:
+        """Tell whether an object with named properties is in this schema."""
+        shapes = [self.schemas[reached].shape for reached in {name, *self.reach([{"$ref": name}])}]
+        return any("properties" in shape or "allOf" in shape for shape in shapes)
+
+    def close_tags(self) -> None:
+        """Make the enums that tell the objects of a union apart admit their one value only.
+
+        Every other enum is open, those of one value too: a second value is the likeliest change. But with
+        open tags each member of such a union would take any of its objects.
+        """
+        variants: set[str] = set()
+
+        def note(shape: JsonObject) -> JsonObject:
+            refs = [member["$ref"] for member in shape.get("anyOf", ()) if "$ref" in member]
+            if len(refs) > 1:
+                variants.update(ref for ref in refs if "properties" in self.schemas[ref].shape)
+            return shape
+
+        for schema in self.schemas.values():
+            transform(schema.shape, note)
+        for name in sorted(variants):
+            shape = self.schemas[name].shape
+            for wire, property_ in shape["properties"].items():
+                if "$ref" in property_ and wire in shape["required"]:
+                    target = self.schemas[property_["$ref"]]
+                    target.shape = _closed(target.shape)
+                else:
+                    shape["properties"][wire] = _closed(property_)
+
+    def _read(self, document: Document) -> None:
+        for raw, schema in _components(document).items():
+            parts = (*_COMPONENTS, raw)
+            place = document.place(parts)
+            name = names.type_name(raw, place)
+            if name in self.schemas:
+                raise SpecError(place, f"the schema is there twice, also at {self.schemas[name].place}")
+            shape = normal(schema, lambda ref, parts=parts: self._refer(document, parts, ref, ()))
+            self.schemas[name] = Schema(shape, document, parts)
+
+    def _refer(
+        self, document: Document, parts: Parts, reference: str, seen: tuple[tuple[str, Parts], ...]
+    ) -> JsonObject:
+        target, steps, node = self._documents.resolve(document, parts, reference)
+        if steps[:2] == _COMPONENTS and len(steps) == len(_COMPONENTS) + 1:
+            return {"$ref": names.type_name(steps[-1], target.place(steps))}
+        if (target.name, steps) in seen:
+            raise SpecError(document.place(parts), f"$ref leads back to itself: {reference!r}")
+        seen = (*seen, (target.name, steps))
+        # A place within another schema has no name, so its text is repeated here.
+        return normal(node, lambda ref: self._refer(target, steps, ref, seen))
+
+    def _point(self, shape: JsonObject) -> JsonObject:
+        def change(part: JsonObject) -> JsonObject:
+            if part.get("$ref") in self._nullable:
+                kept = {"description": part["description"]} if "description" in part else {}
+                return {"anyOf": [{"$ref": part["$ref"]}, NULL], **kept}
+            if "anyOf" in part:
+                kept = {"description": part["description"]} if "description" in part else {}
+                return {**any_of(part["anyOf"]), **kept}
+            return part
+
+        return transform(shape, change)
+
+    def _correct(self, overlay: Overlay) -> None:
+        for name, properties in overlay.optional.items():
+            if name not in self.schemas:
+                raise SpecError(overlay.place("schemas", name), "no document has this schema")
+            shape = self.schemas[name].shape
+            for wire in properties:
+                if wire not in shape.get("required", ()):
+                    place = overlay.place("schemas", name, "optional")
+                    raise SpecError(place, f"{wire!r} is no required property of the schema")
+                shape["required"] = [other for other in shape["required"] if other != wire]
+
+    def _hoist(self, shape: JsonObject, name: str, origin: Schema) -> JsonObject:
+        """Give an object that is defined in line a name, so that its class has one."""
+        if "properties" not in shape and "allOf" not in shape:
+            return self._hoist_inside(shape, name, origin)
+        free, number = name, 2
+        while free in self.schemas:
+            free, number = f"{name}{number}", number + 1
+        self.schemas[free] = Schema({}, origin.document, origin.parts)
+        self.schemas[free].shape = self._hoist_inside(shape, free, origin)
+        return {"$ref": free}
+
+    def _hoist_inside(self, shape: JsonObject, name: str, origin: Schema) -> JsonObject:
+        found = dict(shape)
+        if "properties" in found:
+            found["properties"] = {
+                wire: self._hoist(value, name + (names.pascal(wire) or "Property"), origin)
+                for wire, value in found["properties"].items()
+            }
+        for keyword, suffix in (("items", "Item"), ("additionalProperties", "Value")):
+            if keyword in found:
+                found[keyword] = self._hoist(found[keyword], name + suffix, origin)
+        if "anyOf" in found:
+            several = sum("properties" in member or "allOf" in member for member in found["anyOf"]) > 1
+            found["anyOf"] = [
+                self._hoist(member, f"{name}{number}" if several else name, origin)
+                for number, member in enumerate(found["anyOf"], 1)
+            ]
+        if "allOf" in found:
+            found["allOf"] = [self._hoist_inside(member, name, origin) for member in found["allOf"]]
+        return found
+
+
+def _components(document: Document) -> JsonObject:
+    components = document.content.get("components", {})
+    schemas: object = components.get("schemas", {}) if is_object(components) else {}
+    return schemas if is_object(schemas) else {}
+
+
+def _nullable(schemas: dict[str, Schema]) -> set[str]:
+    found: set[str] = set()
+    while True:
+        more = {
+            name
+            for name, schema in schemas.items()
+            if name not in found
+            and any(
+                member == NULL or member.get("$ref") in found
+                for member in schema.shape.get("anyOf", [schema.shape])
+            )
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _closed(shape: JsonObject) -> JsonObject:
+    members: list[JsonObject] = shape.get("anyOf", [])
+    tags = [member for member in members if len(member.get("enum", ())) == 1]
+    if len(tags) != 1:
+        return shape
+    kept = [member for member in members if member != {"type": tags[0]["type"]}]
+    description = {"description": shape["description"]} if "description" in shape else {}
+    return {**any_of(kept), **description}

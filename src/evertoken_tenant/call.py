@@ -1,0 +1,63 @@
+"""A call and its answer as values: what the in-process side and the socket side have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+Row: TypeAlias = dict[str, Json]
+
+MAX_BODY: Final = 1024 * 1024  # bytes; a larger request body is refused with 413
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `host` is that of the Host header, in lower case and with the port if it has one.
+
+    `path` and `query` are as sent, percent-encoded. Names of `headers` are in lower case.
+    """
+
+    method: str
+    host: str
+    path: str
+    query: str
+    # Both carry secrets.
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
+    body: bytes = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """One response, headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    body: bytes = dataclasses.field(default=b"", repr=False)
+
+    def adding(self, headers: Mapping[str, str]) -> Answer:
+        """Return this answer with more headers; those it has already stay."""
+        return dataclasses.replace(self, headers={**headers, **self.headers})
+
+
+def dump(value: Json) -> str:
+    """Return the value as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_answer(status: int, value: Json, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer whose body is the value."""
+    return text_answer(status, dump(value), headers)
+
+
+def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer whose body is JSON that has been written already."""
+    kind = {"content-type": "application/json; charset=utf-8"}
+    return Answer(status, {**kind, **(headers or {})}, text.encode())
+
+
+def no_content() -> Answer:
+    """Return 204."""
+    return Answer(204)

@@ -1,0 +1,86 @@
+"""The connections that an application may use."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+from typing import Final
+
+from evertoken_tenant.applications import Applications
+from evertoken_tenant.call import Answer, Row, json_answer
+from evertoken_tenant.clients import inexistent
+from evertoken_tenant.operation import Asked
+from evertoken_tenant.paging import DEFAULT_ROWS, Cursors
+from evertoken_tenant.view import selected
+
+STRATEGIES: Final = (
+    "ad adfs amazon apple dropbox bitbucket auth0-oidc auth0 baidu bitly box custom daccount dwolla email "
+    "evernote-sandbox evernote exact facebook fitbit github google-apps google-oauth2 instagram ip line linkedin "
+    "oauth1 oauth2 office365 oidc okta paypal paypal-sandbox pingfederate planningcenter salesforce-community "
+    "salesforce-sandbox salesforce samlp sharepoint shopify shop sms soundcloud thirtysevensignals twitter untappd "
+    "vkontakte waad weibo windowslive wordpress yahoo yandex auth0-adldap"
+)
+_SEEDED: Final = (
+    ("Username-Password-Authentication", "auth0", "Users"),
+    ("google-oauth2", "google-oauth2", "Google"),
+    ("github", "github", "GitHub"),
+    ("email", "email", "E-mail"),
+    ("sms", "sms", "SMS"),
+    ("corporate-directory", "waad", "Corporate directory"),
+    ("partner-saml", "samlp", "Partners"),
+    ("staff-okta", "okta", "Staff"),
+)
+
+
+def seeded_connections() -> tuple[Row, ...]:
+    """Return the connections of the tenant, in the order in which lists have them."""
+    return tuple(_connection(name, strategy, label) for name, strategy, label in _SEEDED)
+
+
+def _connection(name: str, strategy: str, label: str) -> Row:
+    digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
+    row: Row = {
+        "id": f"con_{digest[:16]}",
+        "name": name,
+        "display_name": label,
+        "strategy": strategy,
+        "options": {"brute_force_protection": True} if strategy == "auth0" else {},
+        "realms": [name],
+        "is_domain_connection": False,
+        "show_as_button": strategy in ("waad", "samlp", "okta"),
+        "metadata": {"owner": "platform"},
+        "authentication": {"active": True},
+        "connected_accounts": {"active": False},
+    }
+    return row
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClientConnections:
+    """The operation, over the applications. Every application may use all connections of the seed."""
+
+    applications: Applications
+    cursors: Cursors
+    connections: tuple[Row, ...] = dataclasses.field(default_factory=seeded_connections)
+
+    def get(self, asked: Asked) -> Answer:
+        """Return a page by checkpoint, of the strategies asked for."""
+        client_id = asked.path["id"]
+        if self.applications.get(client_id) is None:
+            raise inexistent()
+        strategies = asked.query.texts("strategy")
+        of = f"connections/{client_id}" + asked.query.but("take", "from")
+        after = self.cursors.read(of, asked.query.text("from")) if "from" in asked.query else -1
+        rows = [
+            (place, row)
+            for place, row in enumerate(self.connections)
+            if place > after and (not strategies or row["strategy"] in strategies)
+        ]
+        take = asked.query.whole("take", DEFAULT_ROWS)
+        page = rows[:take]
+        view = selected(asked.query)
+        body: Row = {"connections": [view.of(row) for _, row in page]}
+        if len(rows) > take:
+            body["next"] = self.cursors.make(of, page[-1][0])
+        return json_answer(200, body)

@@ -1,0 +1,107 @@
+"""An operation of the Management API: where it is found, who may call it, what it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row
+from evertoken_tenant.query import Parameters, Query, parse_query
+from evertoken_tenant.refusal import refuse
+from evertoken_tenant.schema import MismatchError, Schema
+from evertoken_tenant.tokens import Grant
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that was found good: what its operation works with."""
+
+    path: Mapping[str, str]
+    query: Query
+    body: Row = dataclasses.field(repr=False)
+    scopes: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operation:
+    """`scopes` (separated by blanks): the token needs any one of them. `path` is below /api/v2."""
+
+    method: str
+    path: str
+    scopes: str
+    carry_out: Callable[[Asked], Answer]
+    query: Parameters = dataclasses.field(default_factory=dict[str, Schema])
+    body: Schema | None = None
+
+    def path_values(self, segments: Sequence[str]) -> dict[str, str] | None:
+        """Return the values of the path's parameters, None where the path is another one."""
+        own = self.path.strip("/").split("/")
+        if len(own) != len(segments):
+            return None
+        values: dict[str, str] = {}
+        for mine, given in zip(own, segments, strict=True):
+            if mine.startswith("{") and given:
+                values[mine[1:-1]] = given
+            elif mine != given:
+                return None
+        return values
+
+    def answer(self, call: Call, path: Mapping[str, str], grant: Grant) -> Answer:
+        """Check scopes, query and body, in this order, and carry the operation out."""
+        if not grant.scopes & set(self.scopes.split()):
+            wanted = ",".join(self.scopes.split())
+            raise refuse(403, f"Insufficient scope, expected any of: {wanted}", "insufficient_scope")
+        if len(call.body) > MAX_BODY:
+            raise refuse(413, f"Payload content length greater than maximum allowed: {MAX_BODY}")
+        query = parse_query(call.query, self.query)
+        body = {} if self.body is None else _parse_body(call, self.body)
+        return self.carry_out(Asked(path, query, body, grant.scopes))
+
+
+def find(operations: Sequence[Operation], method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    """Return the operation and the values of its path. Raises RefusedError: 404, or 405 with Allow."""
+    segments = [urllib.parse.unquote(segment) for segment in path.removeprefix("/").split("/")]
+    allowed: dict[str, tuple[Operation, dict[str, str]]] = {}
+    for operation in operations:
+        values = operation.path_values(segments)
+        if values is not None:
+            # The first one counts: a fixed path stands before one with a parameter in its place.
+            allowed.setdefault(operation.method, (operation, values))
+    if not allowed:
+        raise refuse(404, "Not Found")
+    if method not in allowed:
+        raise refuse(405, "Method Not Allowed", headers={"allow": ", ".join(sorted(allowed))})
+    return allowed[method]
+
+
+def _parse_body(call: Call, schema: Schema) -> Row:
+    media = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media == "application/x-www-form-urlencoded":
+        form = urllib.parse.parse_qsl(call.body.decode(errors="replace"), keep_blank_values=True)
+        body: Json = dict(form)
+    elif media == "application/json":
+        body = _parse_json(call.body)
+    else:
+        raise refuse(415, f"Unsupported Media Type: {media}")
+    try:
+        schema.check(body)
+    except MismatchError as mismatch:
+        raise refuse(400, mismatch.sentence("Payload"), "invalid_body") from None
+    return cast("Row", body)
+
+
+def _parse_json(raw: bytes) -> Json:
+    if not raw:
+        return {}
+    try:
+        return cast("Json", json.loads(raw, parse_constant=_no_constant))
+    except (ValueError, RecursionError):
+        raise refuse(400, "Invalid request payload JSON format", "invalid_body") from None
+
+
+def _no_constant(name: str) -> Json:
+    # Python reads NaN and Infinity, which are not JSON.
+    raise ValueError(name)

@@ -1,0 +1,63 @@
+"""The filters of the list of applications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from evertoken_tenant.call import Row
+from evertoken_tenant.query import Query
+from evertoken_tenant.refusal import refuse
+
+Test: TypeAlias = Callable[[Row], bool]
+
+_TERM: Final = re.compile(r'(?:([A-Za-z_][A-Za-z_.]*):)?(?:"([^"]*)"|([^\s":]+))')
+
+
+def filters(query: Query) -> Sequence[Test]:
+    """Return the tests that a row must pass. Raises RefusedError: 400 for a `q` that cannot be read."""
+    tests: list[Test] = []
+    for name, field in (("is_global", "global"), ("is_first_party", "is_first_party")):
+        if name in query:
+            tests.append(_equal(field, query.flag(name, default=False)))
+    if "app_type" in query:
+        types = {name.strip() for name in query.text("app_type").split(",")}
+        tests.append(lambda row: row.get("app_type") in types)
+    if "external_client_id" in query:
+        tests.append(_equal("external_client_id", query.text("external_client_id")))
+    if query.text("q"):
+        tests.extend(_terms(query.text("q")))
+    return tests
+
+
+def _equal(field: str, value: str | bool) -> Test:  # noqa: FBT001  # the value to compare with
+    return lambda row: row.get(field) == value
+
+
+def _terms(text: str) -> Sequence[Test]:
+    """Return the tests of `field:value` terms joined by AND; a term without a field is for the name."""
+    tests: list[Test] = []
+    for term in re.split(r"\s+AND\s+", text.strip()):
+        found = _TERM.fullmatch(term)
+        if found is None:
+            raise refuse(400, f"The search in 'q' cannot be read: {term}", "invalid_query_string")
+        field, quoted, plain = found.groups()
+        value = plain if quoted is None else quoted
+        tests.append(_matches(field or "name", value, anywhere=field is None))
+    return tests
+
+
+def _matches(field: str, value: str, *, anywhere: bool) -> Test:
+    parts = (re.escape(part) for part in value.split("*"))
+    pattern = re.compile(".*".join(parts), re.IGNORECASE | re.DOTALL)
+
+    def test(row: Row) -> bool:
+        own = row.get(field)
+        if own is None or isinstance(own, (dict, list)):
+            return False
+        text = str(own).lower() if isinstance(own, bool) else str(own)
+        found = pattern.search(text) if anywhere else pattern.fullmatch(text)
+        return found is not None
+
+    return test
