@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
-from evertoken.errors import ArgumentError, PaginationLimitError
+from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError
 from evertoken.operation import ListOperation
 from evertoken.pages import (
     CHECKPOINT_KEYS,
@@ -147,10 +147,10 @@ class _Page(Generic[ItemT, PageT]):
 
     def _following(self) -> ListOperation[ItemT, PageT] | None:
         following = self._turn.following
-        if following is None or isinstance(following, ListOperation):
-            return following
-        # Each caller gets an error with a traceback of its own.
-        raise following.replica()
+        if isinstance(following, EvertokenError):
+            # Each caller gets an error with a traceback of its own.
+            raise following.replica()
+        return following
 
 
 class SyncPager(_Page[ItemT, PageT]):
@@ -180,7 +180,9 @@ class SyncPager(_Page[ItemT, PageT]):
         following, trail = self._following(), self._turn.trail
         while following is not None:
             response = self._sender.send(following, self._options)
-            pager = SyncPager(self._sender, following, response, self._options, trail=trail)
+            pager: SyncPager[ItemT, PageT] = SyncPager(
+                self._sender, following, response, self._options, trail=trail
+            )
             if not pager._turn.empty_handed:
                 return pager
             following, trail = pager._following(), pager._turn.trail
@@ -243,7 +245,9 @@ class AsyncPager(_Page[ItemT, PageT]):
         following, trail = self._following(), self._turn.trail
         while following is not None:
             response = await self._sender.send(following, self._options)
-            pager = AsyncPager(self._sender, following, response, self._options, trail=trail)
+            pager: AsyncPager[ItemT, PageT] = AsyncPager(
+                self._sender, following, response, self._options, trail=trail
+            )
             if not pager._turn.empty_handed:
                 return pager
             following, trail = pager._following(), pager._turn.trail
@@ -277,7 +281,7 @@ class AsyncListCall(Generic[ItemT, PageT]):
         response = await self._sender.send(self._operation, self._options)
         return AsyncPager(self._sender, self._operation, response, self._options)
 
-    def __await__(self) -> Generator[object, object, AsyncPager[ItemT, PageT]]:
+    def __await__(self) -> Generator[object, None, AsyncPager[ItemT, PageT]]:
         return self._first().__await__()
 
     def iter_pages(self) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
@@ -299,15 +303,16 @@ class _AsyncPages(Generic[ItemT, PageT]):
         return self
 
     async def __anext__(self) -> AsyncPager[ItemT, PageT]:
-        if self._first is not None:
-            page = await self._first if isinstance(self._first, AsyncListCall) else self._first
-            self._first = None
-        else:
-            page = None if self._page is None else await self._page.next_page()
-        self._page = page
-        if page is None:
+        if isinstance(self._first, AsyncListCall):
+            self._page = await self._first
+        elif self._first is not None:
+            self._page = self._first
+        elif self._page is not None:
+            self._page = await self._page.next_page()
+        self._first = None
+        if self._page is None:
             raise StopAsyncIteration
-        return page
+        return self._page
 
 
 class _AsyncRows(Generic[ItemT, PageT]):

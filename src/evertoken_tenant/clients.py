@@ -104,7 +104,7 @@ class Clients:
                 given[holder] = self._stored(given[holder], credentials)
         row.update(given)
         if "client_authentication_methods" in given:
-            row["token_endpoint_auth_method"] = None
+            del row["token_endpoint_auth_method"]
         _rename(row)
         try:
             application = self.applications.add(row, credentials)
@@ -172,13 +172,15 @@ def _merging(body: Row) -> Callable[[Application], Application]:
         row = {**application.row, **body}
         if "client_metadata" in body:
             row["client_metadata"] = _metadata(application.row.get("client_metadata"), body["client_metadata"])
-        if body.get("client_authentication_methods") is not None:
-            row["token_endpoint_auth_method"] = None
-        elif body.get("token_endpoint_auth_method") is not None:
-            row["client_authentication_methods"] = None
-        _rename(row)
         _check_references(application, body)
-        return application.with_row({name: value for name, value in row.items() if value is not None})
+        _rename(row)
+        cleared = {name for name, value in body.items() if value is None}
+        # An application authenticates in one of two ways: setting one ends the other.
+        if body.get("client_authentication_methods") is not None:
+            cleared.add("token_endpoint_auth_method")
+        elif body.get("token_endpoint_auth_method") is not None:
+            cleared.add("client_authentication_methods")
+        return application.with_row({name: value for name, value in row.items() if name not in cleared})
 
     return merge
 

@@ -1,0 +1,141 @@
+"""Pydantic models of what comes back, and TypedDicts of what is sent, by datamodel-code-generator."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import datamodel_code_generator
+
+from evertoken.generate import settings
+from evertoken.generate.normal import bare, transform, undescribed
+from evertoken.generate.problem import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from evertoken.generate.document import JsonObject
+    from evertoken.generate.homes import Homes
+
+_HEADER = re.compile(r"\A(?:#.*\n)+\s*")
+# With deferred building a model resolves its references at first use; this would build it at import.
+_REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n", re.MULTILINE)
+_DOCSTRING = re.compile(
+    r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""$(?P<end>\n+)?', re.MULTILINE
+)
+
+
+def models(homes: Homes) -> dict[str, str]:
+    """Return the code of each group's `models.py`, by group."""
+    shapes = {name: homes.library.schemas[name].shape for name in homes.models}
+    return _generate("models", _inherit(shapes, homes.home), homes.home, settings.MODELS)
+
+
+def params(homes: Homes) -> dict[str, str]:
+    """Return the code of each group's `params.py`, by group."""
+    shapes = {
+        name: transform(homes.library.schemas[name].shape, _date_or_text) for name in homes.params
+    }
+    return _generate("params", shapes, homes.home, settings.PARAMS)
+
+
+def _generate(
+    module: str, shapes: Mapping[str, JsonObject], home: Mapping[str, str], options: dict[str, Any]
+) -> dict[str, str]:
+    if not shapes:
+        return {}
+    names = {name: f"{home[name]}.{module}.{name}" for name in sorted(shapes)}
+
+    def point(shape: JsonObject) -> JsonObject:
+        if "$ref" not in shape:
+            return shape
+        return {**shape, "$ref": f"#/components/schemas/{names[shape['$ref']]}"}
+
+    source = {
+        "openapi": "3.1.0",
+        "info": {"title": module, "version": "1"},
+        "paths": {},
+        "components": {"schemas": {names[name]: transform(shapes[name], point) for name in names}},
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = datamodel_code_generator.generate(json.dumps(source), **options)
+    except Exception as error:
+        # Whatever it cannot make code of; the document is valid, so only it can say what is the matter.
+        reason = f"datamodel-code-generator cannot make {module} of the schemas: {error}"
+        raise SpecError("", reason[:500]) from error
+    if not isinstance(found, dict):
+        raise SpecError("", f"datamodel-code-generator gave no {module}")
+    return {
+        path[0]: _tidy(str(code)) for path, code in found.items() if path[-1] == f"{module}.py" and len(path) > 1
+    }
+
+
+def _tidy(code: str) -> str:
+    code = _REBUILD.sub("", _HEADER.sub("", code))
+    return _DOCSTRING.sub(_compact, code)
+
+
+def _compact(found: re.Match[str]) -> str:
+    indent, body = found["indent"], found["body"]
+    lines = body.rstrip("\n").split("\n")
+    first = lines[0].strip()
+    # A quote next to the closing quotes would end the docstring early.
+    if len(lines) == 1 and not first.endswith(('"', "\\")):
+        return f'{indent}"""{first}"""{found["end"] or ""}'
+    rest = "\n".join(lines[1:])
+    return f'{indent}"""{first}\n{rest}\n{indent}"""{found["end"] or ""}'
+
+
+def _date_or_text(shape: JsonObject) -> JsonObject:
+    """Accept text where a date and time is sent."""
+    if shape.get("format") != "date-time":
+        return shape
+    described = {"description": shape["description"]} if "description" in shape else {}
+    return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string"}], **described}
+
+
+def _inherit(shapes: Mapping[str, JsonObject], home: Mapping[str, str]) -> dict[str, JsonObject]:
+    """Make a schema that says the same as another of its module a subclass of it.
+
+    The base is the one with the shortest name: what creates, reads or changes a `Client` gives a `Client`.
+    """
+    bases = {name: name for name in shapes}
+    while True:
+        found = _same(shapes, bases, home)
+        if found == bases:
+            break
+        bases = found
+    return {
+        name: shape if bases[name] == name else _subclass(shape, bases[name]) for name, shape in shapes.items()
+    }
+
+
+def _same(
+    shapes: Mapping[str, JsonObject], bases: Mapping[str, str], home: Mapping[str, str]
+) -> dict[str, str]:
+    def point(shape: JsonObject) -> JsonObject:
+        return {"$ref": bases[shape["$ref"]]} if "$ref" in shape else shape
+
+    seen: dict[tuple[str, str], str] = {}
+    found: dict[str, str] = {}
+    for name in _by_length(shapes):
+        shape = shapes[name]
+        if "properties" not in shape:
+            found[name] = name
+            continue
+        found[name] = seen.setdefault((home[name], bare(transform(undescribed(shape), point))), name)
+    return found
+
+
+def _by_length(names: Iterable[str]) -> list[str]:
+    key: Callable[[str], tuple[int, str]] = lambda name: (len(name), name)  # noqa: E731  # typed
+    return sorted(names, key=key)
+
+
+def _subclass(shape: JsonObject, base: str) -> JsonObject:
+    described = {"description": shape["description"]} if "description" in shape else {}
+    return {"allOf": [{"$ref": base}], **described}

@@ -1,0 +1,87 @@
+"""A schema as a Python annotation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evertoken.generate.homes import SHARED, Homes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evertoken.generate.document import JsonObject
+
+_SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+
+
+class Types:
+    """Annotations in the modules of one group.
+
+    Names of builtin containers are written `builtins.list`, since a module or class may have an operation
+    called `list`.
+    """
+
+    def __init__(self, homes: Homes, group: str) -> None:
+        self._homes = homes
+        self._group = group
+
+    def result(self, shape: JsonObject | None) -> str:
+        """Return the type of what comes back; None: nothing does."""
+        if shape is None:
+            return "None"
+        return _render(shape, lambda name: self._name(name, "models"), sent=False)
+
+    def argument(self, shape: JsonObject) -> str:
+        """Return the type of what may be sent: TypedDicts, and models read from the API before."""
+        return _render(shape, self._sent, sent=True)
+
+    def _sent(self, name: str) -> str:
+        params = self._name(name, "params")
+        if name in self._homes.models and self._homes.library.is_structured(name):
+            return f"{params} | {self._name(name, 'models')}"
+        return params
+
+    def _name(self, name: str, module: str) -> str:
+        if self._homes.home[name] == SHARED and self._group != SHARED:
+            return f"shared_{module}.{name}"
+        return f"{module}.{name}"
+
+
+def _render(shape: JsonObject, refer: Callable[[str], str], *, sent: bool) -> str:
+    if "$ref" in shape:
+        return refer(shape["$ref"])
+    if "anyOf" in shape:
+        members = [_render(member, refer, sent=sent) for member in shape["anyOf"]]
+        return " | ".join(dict.fromkeys(members))
+    if "enum" in shape:
+        return f"Literal[{', '.join(repr(value) for value in shape['enum'])}]"
+    match shape.get("type"):
+        case "object":
+            values = _render(shape["additionalProperties"], refer, sent=sent)
+            return f"Mapping[str, {values}]" if sent else f"builtins.dict[str, {values}]"
+        case "array":
+            items = _render(shape["items"], refer, sent=sent)
+            return f"Sequence[{items}]" if sent else f"builtins.list[{items}]"
+        case "string" if shape.get("format") == "date-time":
+            return "datetime | str" if sent else "datetime"
+        case str(name):
+            return _SCALARS[name]
+        case _:
+            return "Any"
+
+
+def query(shape: JsonObject) -> JsonObject:
+    """Return the schema of a query parameter as it is passed: dates as text, nothing structured."""
+    if "anyOf" in shape:
+        return {**shape, "anyOf": [query(member) for member in shape["anyOf"]]}
+    if shape.get("format") == "date-time" or not shape.keys() - {"description"} or shape.get("type") == "object":
+        return {"type": "string"}
+    return shape
+
+
+def without_null(shape: JsonObject) -> JsonObject:
+    """Return the schema for a query parameter, where None is said anyway."""
+    if "anyOf" not in shape:
+        return shape
+    members: list[Any] = [member for member in shape["anyOf"] if member != {"type": "null"}]
+    return members[0] if len(members) == 1 else {**shape, "anyOf": members}

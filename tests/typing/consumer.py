@@ -1,0 +1,124 @@
+"""How an application's code looks to a type checker. Checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import assert_type
+
+import httpx
+
+from evertoken import (
+    AccessToken,
+    APIError,
+    AsyncManagementClient,
+    AsyncPager,
+    ClientSecretBasic,
+    ManagementAuth,
+    ManagementClient,
+    MemoryTokenStore,
+    RateLimit,
+    SyncPager,
+    TokenStatus,
+)
+from evertoken_api.clients import (
+    Client,
+    ClientCredential,
+    ConnectionForList,
+    CreateClientResponseContent,
+    GetClientResponseContent,
+    ListClientConnectionsResponseContent,
+    RotateClientSecretResponseContent,
+)
+from evertoken_api.clients import ListClientsOffsetPaginatedResponseContent as OffsetPage
+from evertoken_api.clients import ListClientsPaginatedResponseContent as CheckpointPage
+
+
+def synchronous() -> None:
+    """Every operation, with the type of what it returns."""
+    with ManagementClient(domain="tenant.eu.auth0.com", client_id="id", client_secret="secret") as client:
+        pager = client.clients.list(page=0, per_page=50, include_totals=True)
+        assert_type(pager, SyncPager[Client, OffsetPage | CheckpointPage | list[Client]])
+        assert_type(pager.total, int | None)
+        for application in pager:
+            assert_type(application, Client)
+            assert_type(application.name, str | None)
+            assert_type(application.callbacks, list[str] | None)
+        created = client.clients.create(
+            name="app", callbacks=["https://app.example/"], jwt_configuration={"alg": "RS256"}
+        )
+        assert_type(created, CreateClientResponseContent)
+        got = client.clients.get("id", fields="name", include_fields=True)
+        assert_type(got, GetClientResponseContent)
+        takes_a_client(got)
+        client.clients.update("id", jwt_configuration=got.jwt_configuration, description=None)
+        assert_type(client.clients.rotate_secret("id"), RotateClientSecretResponseContent)
+        client.clients.delete("id")
+        assert_type(client.clients.credentials.list("id"), list[ClientCredential])
+        client.clients.credentials.create("id", credential_type="public_key", pem="pem", alg="RS256")
+        credential = client.clients.credentials.update("id", "c", expires_at=dt.datetime.now(dt.UTC))
+        assert_type(credential.expires_at, dt.datetime | None)
+        client.clients.credentials.get("id", "c")
+        client.clients.credentials.delete("id", "c")
+        connections = client.clients.connections.get("id", strategy=["auth0"], take=5)
+        assert_type(connections, SyncPager[ConnectionForList, ListClientConnectionsResponseContent])
+        preview = client.clients.preview_cimd_metadata(external_client_id="https://app.example/client")
+        assert_type(preview.errors, list[str] | None)
+        registered = client.clients.register_cimd_client(external_client_id="https://app.example/client")
+        assert_type(registered.client_id, str)
+        assert_type(client.token_source.status(), TokenStatus)
+
+
+async def asynchronous() -> None:
+    """The same, awaited; a list call is iterated with or without await."""
+    async with AsyncManagementClient(domain="tenant.eu.auth0.com", token="token") as client:
+        pager = await client.clients.list()
+        assert_type(pager, AsyncPager[Client, OffsetPage | CheckpointPage | list[Client]])
+        async for application in pager:
+            assert_type(application, Client)
+        async for application in client.clients.list(take=100):
+            assert_type(application, Client)
+        assert_type(await client.clients.get("id"), GetClientResponseContent)
+        assert_type(await client.clients.credentials.list("id"), list[ClientCredential])
+        await client.clients.delete("id")
+
+
+def takes_a_client(client: Client) -> None:
+    """What the API answers to get, create and update is a Client."""
+    assert_type(client.client_id, str | None)
+
+
+def plain_httpx() -> None:
+    """The auth alone, with a grant and a store."""
+    auth = ManagementAuth(
+        domain="tenant.eu.auth0.com",
+        credentials=ClientSecretBasic("id", "secret"),
+        token_store=MemoryTokenStore(),
+    )
+    with httpx.Client(auth=auth) as client:
+        client.get("https://tenant.eu.auth0.com/api/v2/clients")
+    httpx.AsyncClient(auth=auth)
+
+
+def handle(error: APIError) -> None:
+    """What an error tells has types too."""
+    assert_type(error.required_scopes, tuple[str, ...])
+    assert_type(error.rate_limit, RateLimit | None)
+    assert_type(error.retry_after, float | None)
+
+
+class DatabaseTokenStore:
+    """A store of an application's own: two methods, no base class."""
+
+    def get(self, key: str) -> AccessToken | None:
+        """Return what is kept."""
+        return None
+
+    def put(self, key: str, token: AccessToken) -> None:
+        """Keep it."""
+
+
+ManagementClient(domain="d", client_id="i", client_secret="s", token_store=DatabaseTokenStore())
+ManagementClient(domain="d", client_ids="i")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+ManagementClient(domain="d", token="t").clients.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+ManagementClient(domain="d", token="t").clients.get(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+ManagementClient(domain="d", token="t").clients.update("i", nmae="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
