@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import itertools
 import json
-from typing import TYPE_CHECKING, cast
+import math
+import warnings
+import weakref
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import anyio.lowlevel
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from evertoken import drift
+from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError
 from evertoken.model import Model
 from evertoken.operation import ListOperation, Operation, Paging, QueryValue, RequestOptions
+from evertoken.pages import START, turn
 from evertoken.paging import (
+    AsyncListCall,
+    AsyncPager,
     SyncPager,
     check_query,
     first_page,
@@ -18,7 +32,11 @@ from evertoken.paging import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT")
+PageT = TypeVar("PageT")
 
 
 class Row(Model):
@@ -97,16 +115,17 @@ class Tenant:
         self.requests: list[dict[str, QueryValue]] = []
         self.options: list[RequestOptions | None] = []
 
-    def send(self, operation: Operation[object], request_options: RequestOptions | None = None, /) -> object:
+    def carry_out(self, operation: Operation[T], options: RequestOptions | None) -> T:
         check_query(operation)
         query = {key: value for key, value in operation.query.items() if value is not None}
         self.requests.append(query)
-        self.options.append(request_options)
+        self.options.append(options)
         body = json.dumps(self._answer(query)).encode()
+        assert isinstance(operation, ListOperation)
         rows = cast("RowList", operation)
         value, mismatches = drift.decode(page_type(rows, starts_with_array=body[:1] == b"["), body)
         assert not mismatches
-        return value
+        return cast("T", value)
 
     def _answer(self, query: Mapping[str, QueryValue]) -> object:
         if "from" in query or "take" in query:
@@ -126,26 +145,657 @@ class Tenant:
         return {"total": len(self.rows), "clients": rows, **where}
 
 
+@dataclasses.dataclass
 class Sync:
-    def __init__(self, tenant: Tenant) -> None:
-        self.tenant = tenant
+    """A sender to a tenant."""
 
-    def send(self, operation: Operation[object], request_options: RequestOptions | None = None, /) -> object:
-        return self.tenant.send(operation, request_options)
+    tenant: Tenant
 
+    def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
+        return self.tenant.carry_out(operation, request_options)
 
-class Async(Sync):
-    async def send(  # type: ignore[override]  # the other colour of the same server
-        self, operation: Operation[object], request_options: RequestOptions | None = None, /
-    ) -> object:
-        return self.tenant.send(operation, request_options)
-
-
-def walk(
-    tenant: Tenant, operation: RowList, options: RequestOptions | None = None
-) -> SyncPager[Row, Response]:
-    return first_page(tenant, operation, options)  # type: ignore[arg-type]  # serves rows alone
+    def send_list(
+        self,
+        operation: ListOperation[ItemT, PageT],
+        request_options: RequestOptions | None = None,
+        /,
+    ) -> SyncPager[ItemT, PageT]:
+        return first_page(self, operation, request_options)
 
 
-def ids(rows: Sequence[Row]) -> list[str | None]:
+@dataclasses.dataclass
+class Async:
+    """The same in the other colour."""
+
+    tenant: Tenant
+
+    async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
+        await anyio.lowlevel.checkpoint()
+        return self.tenant.carry_out(operation, request_options)
+
+    def send_list(
+        self,
+        operation: ListOperation[ItemT, PageT],
+        request_options: RequestOptions | None = None,
+        /,
+    ) -> AsyncListCall[ItemT, PageT]:
+        return AsyncListCall(self, operation, request_options)
+
+
+def ids(rows: Iterable[Row]) -> list[str | None]:
     return [row.client_id for row in rows]
+
+
+def numbered(*numbers: int) -> list[str | None]:
+    return [f"c{number}" for number in numbers]
+
+
+def all_ids(tenant: Tenant) -> list[str | None]:
+    return [cast("str", row["client_id"]) for row in tenant.rows]
+
+
+def following(operation: RowList, response: Response) -> RowList | EvertokenError | None:
+    return turn(operation, response, START).following
+
+
+COUNTS = st.integers(0, 1300) | st.sampled_from([0, 1, 49, 50, 51, 99, 100, 101, 150, 999, 1000, 1001])
+CAPS = st.sampled_from([50, 100])
+# Those that divide 1,000, so that whole pages reach exactly the wall.
+SIZES = st.sampled_from([10, 20, 25, 40, 50, 100])
+
+
+# Walking all of a list
+
+
+@given(count=COUNTS, per_page=SIZES, cap=CAPS, echo=st.booleans(), from_top=st.booleans())
+@settings(max_examples=150, deadline=None)
+@example(count=1001, per_page=100, cap=50, echo=True, from_top=True)
+@example(count=50, per_page=100, cap=50, echo=False, from_top=True)
+def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, from_top: bool) -> None:  # noqa: FBT001
+    """With totals every row comes once, in order, in as few requests as the rows need."""
+    tenant = Tenant(count, cap=cap, echo=echo)
+    page = 0 if from_top else None
+    pager = Sync(tenant).send_list(clients(page=page, per_page=per_page, include_totals=True))
+
+    assert pager.total == count
+    assert ids(pager) == all_ids(tenant)
+    size = min(per_page, cap)
+    needed = max(1, math.ceil(count / size)) if count <= 1000 else 1 + math.ceil(count / cap)
+    assert len(tenant.requests) == needed
+
+
+@given(count=st.integers(0, 999), per_page=SIZES, cap=CAPS)
+@settings(max_examples=100, deadline=None)
+@example(count=50, per_page=100, cap=100)
+@example(count=150, per_page=100, cap=100)
+@example(count=150, per_page=100, cap=50)
+def test_short_page_ends_bare_arrays(count: int, per_page: int, cap: int) -> None:
+    """Without totals the first short page is the last, unless it may have been cut to 50 rows."""
+    tenant = Tenant(count, cap=cap)
+
+    assert ids(Sync(tenant).send_list(clients(OFFSET, per_page=per_page))) == all_ids(tenant)
+    size = min(per_page, cap)
+    doubt = count == 50 < size
+    assert len(tenant.requests) == count // size + 1 + doubt
+
+
+@given(count=st.integers(1000, 1300), per_page=SIZES, cap=CAPS)
+@settings(max_examples=30, deadline=None)
+def test_bare_arrays_go_on_beyond_the_wall(count: int, per_page: int, cap: int) -> None:
+    """Arrays that reach row 1,000 begin again in checkpoint mode, and no row comes twice."""
+    tenant = Tenant(count, cap=cap)
+
+    assert ids(Sync(tenant).send_list(clients(per_page=per_page))) == all_ids(tenant)
+    assert len(tenant.requests) == 1000 // min(per_page, cap) + math.ceil(count / cap)
+
+
+@given(count=COUNTS, take=st.integers(1, 100), cap=CAPS)
+@settings(max_examples=60, deadline=None)
+def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
+    """In checkpoint mode every row comes once, and the page without `next` is the last."""
+    tenant = Tenant(count, cap=cap)
+
+    assert ids(Sync(tenant).send_list(clients(take=take))) == all_ids(tenant)
+    assert len(tenant.requests) == max(1, math.ceil(count / min(take, cap)))
+
+
+@given(count=st.integers(0, 999), per_page=st.integers(3, 100), totals=st.booleans(), cap=CAPS)
+@settings(max_examples=60, deadline=None)
+@example(count=995, per_page=30, totals=True, cap=100)
+@example(count=995, per_page=30, totals=False, cap=100)
+@example(count=999, per_page=7, totals=True, cap=100)
+def test_odd_page_sizes_lose_no_row_before_the_wall(
+    count: int,
+    per_page: int,
+    totals: bool,  # noqa: FBT001
+    cap: int,
+) -> None:
+    """The last rows before row 1,000 come in shorter pages where a whole one would get a 400."""
+    tenant = Tenant(count, cap=cap)
+    operation = clients(OFFSET, per_page=per_page, include_totals=totals)
+
+    assert ids(Sync(tenant).send_list(operation)) == all_ids(tenant)
+    assert len(tenant.requests) <= count // min(per_page, cap) + 6
+
+
+@given(
+    count=st.integers(0, 900),
+    page=st.integers(1, 5),
+    per_page=st.sampled_from([50, 60, 100]),
+    cap=CAPS,
+    totals=st.booleans(),
+    echo=st.booleans(),
+    own_pages=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_list_from_a_later_page_goes_on_to_the_end(  # noqa: PLR0917 - the dimensions of the test
+    count: int,
+    page: int,
+    per_page: int,
+    cap: int,
+    totals: bool,  # noqa: FBT001
+    echo: bool,  # noqa: FBT001
+    own_pages: bool,  # noqa: FBT001
+) -> None:
+    """Whatever a server that cuts pages takes page 3 for, no row from there on is lost or comes twice."""
+    tenant = Tenant(count, cap=cap, echo=echo, own_pages=own_pages)
+    size = min(per_page, cap)
+    start = page * (size if own_pages else per_page)
+    operation = clients(page=page, per_page=per_page, include_totals=totals)
+
+    # A cut that shows nowhere can be guessed only where it leaves the usual 50 rows.
+    assert ids(Sync(tenant).send_list(operation)) == all_ids(tenant)[start:]
+
+
+def test_next_pages_follow_the_echoed_limit() -> None:
+    """A server that cuts 100 rows to 25 and says so is asked for 25 from then on."""
+    tenant = Tenant(60, cap=25)
+
+    pager = Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True))
+
+    assert ids(pager) == all_ids(tenant)
+    assert [(query["page"], query["per_page"]) for query in tenant.requests] == [(0, 100), (1, 25), (2, 25)]
+
+
+def test_filters_and_options_travel_along() -> None:
+    """Other query keys and the options of the call go with every page, in both modes."""
+    tenant = Tenant(1001)
+    options: RequestOptions = {"max_retries": 7}
+
+    pager = Sync(tenant).send_list(
+        clients(page=0, per_page=100, include_totals=True, app_type="spa", from_=None), options
+    )
+
+    assert len(list(pager)) == 1001
+    assert {query["app_type"] for query in tenant.requests} == {"spa"}
+    assert tenant.options == [options] * 12
+
+
+# The wall
+
+
+def test_switch_comes_after_the_first_page() -> None:
+    """A total beyond row 1,000 turns to checkpoint mode at once, with the longest pages."""
+    tenant = Tenant(1250)
+
+    pages = list(Sync(tenant).send_list(clients(page=0, per_page=50, include_totals=True)).iter_pages())
+
+    assert tenant.requests[1] == {"take": 100}
+    assert len(tenant.requests) == 1 + 13
+    assert [len(page.items) for page in pages] == [50, 50, *[100] * 11, 50]
+    assert isinstance(pages[1].response, CheckpointPage)
+
+
+def test_pages_without_news_are_passed_over() -> None:
+    """`next_page()` after the switch goes on until it has a row that no page had."""
+    tenant = Tenant(1001)
+    pager = Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True))
+
+    second = pager.next_page()
+
+    assert second is not None
+    assert ids(second.items) == numbered(*range(100, 200))
+    assert tenant.requests[1:] == [{"take": 100}, {"take": 100, "from": "100"}]
+
+
+def test_take_keeps_within_the_limit_of_the_operation() -> None:
+    """The switch asks for no more rows than the spec allows to `take`."""
+    tenant = Tenant(1001)
+    operation = dataclasses.replace(
+        clients(page=0, per_page=100, include_totals=True), limits={**LIMITS, "take": (1, 40)}
+    )
+
+    assert ids(Sync(tenant).send_list(operation)) == all_ids(tenant)
+    assert tenant.requests[1] == {"take": 40}
+
+
+def test_switch_without_limits_takes_the_longest_page() -> None:
+    """Where the spec sets no limit to `take`, 100 rows are asked for."""
+    operation = dataclasses.replace(clients(page=0, include_totals=True), limits={})
+
+    result = following(operation, OffsetPage(start=0, limit=50, total=1001, clients=[Row(client_id="a")]))
+
+    assert isinstance(result, ListOperation)
+    assert (result.query, result.result) == ({"take": 100}, CheckpointPage)
+
+
+@pytest.mark.parametrize("totals", [True, False])
+def test_reachable_rows_come_before_the_limit_error(totals: bool) -> None:  # noqa: FBT001
+    """Without a checkpoint mode the first 1,000 rows come, then the error, and no request gets a 400."""
+    tenant = Tenant(1200)
+    rows: list[Row] = []
+
+    with pytest.raises(PaginationLimitError, match=r"clients\.list.*take="):
+        rows.extend(Sync(tenant).send_list(clients(OFFSET, per_page=30, include_totals=totals)))
+
+    assert ids(rows) == all_ids(tenant)[:990] or ids(rows) == []
+    seen: list[Row] = []
+    pager = Sync(tenant).send_list(clients(OFFSET, per_page=30, include_totals=totals))
+    with pytest.raises(PaginationLimitError):
+        seen.extend(row for page in pager.iter_pages() for row in page.items)
+    assert ids(seen) == all_ids(tenant)[:1000] or ids(seen) == []
+
+
+def test_list_from_a_later_page_ends_at_the_wall() -> None:
+    """Begun at page 1, a list does not turn to checkpoint mode, which would begin at the first row."""
+    tenant = Tenant(1200)
+    rows: list[Row] = []
+    pager = Sync(tenant).send_list(clients(page=1, per_page=100, include_totals=True))
+
+    with pytest.raises(PaginationLimitError):
+        for row in pager:
+            rows.append(row)  # noqa: PERF402 - extend would lose what came before the error
+
+    assert ids(rows) == all_ids(tenant)[100:1000]
+
+
+def test_list_that_grows_beyond_the_wall_switches_there() -> None:
+    """Rows created meanwhile do not make a list end in an error: at row 1,000 it turns to checkpoint mode."""
+    tenant = Tenant(1000)
+    pager = Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True))
+    rows = iter(pager)
+    begun = [next(rows) for _ in range(10)]
+    tenant.rows += [{"client_id": f"new{number}"} for number in range(5)]
+
+    assert ids([*begun, *rows]) == all_ids(tenant)
+
+
+@pytest.mark.parametrize("key", ["client_id", None])
+def test_equal_rows_without_a_key_are_not_taken_for_one(key: str | None) -> None:
+    """Whole rows are compared where there is no key to compare, and each leaves out one row only."""
+    tenant = Tenant([{"name": "same"} for _ in range(1100)])
+    paging = dataclasses.replace(BOTH, key=key)
+
+    pager = Sync(tenant).send_list(clients(paging, page=0, per_page=100, include_totals=True, fields="name"))
+
+    assert len(list(pager)) == 1100
+
+
+def test_rows_of_any_shape_can_be_compared() -> None:
+    """Rows that drifted to plain values survive the switch too."""
+    paging = dataclasses.replace(BOTH, item=object)
+    response = {"total": 1001, "start": 0, "limit": 50, "clients": ["a", 7, {"client_id": "x"}, ["b"]]}
+    first = turn(cast("ListOperation[object, object]", clients(paging, include_totals=True)), response, START)
+    assert isinstance(first.following, ListOperation)
+
+    second = turn(first.following, {"clients": [["b"], "a", "new"], "next": "n"}, first.trail)
+
+    assert second.items == ["new"]
+    assert second.trail.skip == {"int 7": 1} or len(second.trail.skip) == 2
+
+
+# What servers do wrong
+
+
+@pytest.mark.parametrize("bad", [None, "text", {"a": 1}, 5])
+def test_rows_that_are_no_list_are_no_rows(bad: object) -> None:
+    """An envelope whose rows are missing or drifted is a page without rows, and the last."""
+    response = {"clients": bad, "total": 70, "start": 0, "limit": 50}
+
+    page = turn(cast("ListOperation[object, object]", clients(include_totals=True)), response, START)
+
+    assert (page.items, page.following, page.total) == ([], None, 70)
+
+
+@pytest.mark.parametrize("response", [None, "text", 5, {}])
+def test_answer_of_another_shape_is_the_last_page(response: object) -> None:
+    """An answer that is no envelope at all holds no rows and has no next page."""
+    page = turn(cast("ListOperation[object, object]", clients(include_totals=True)), response, START)
+
+    assert (page.items, page.following, page.total) == ([], None, None)
+
+
+@pytest.mark.parametrize("odd", [True, "7", -1, float("inf"), float("nan"), None, [1]])
+def test_totals_that_are_no_count_are_ignored(odd: object) -> None:
+    """A total that is no number counts as none."""
+    response = {"clients": [{}], "total": odd}
+
+    page = turn(cast("ListOperation[object, object]", clients(include_totals=True)), response, START)
+
+    assert (page.total, page.following) == (None, None)
+
+
+def test_empty_page_ends_a_list_whose_total_is_wrong() -> None:
+    """A total that promises more than there is makes no endless loop."""
+    assert (
+        following(clients(page=3, include_totals=True), OffsetPage(start=150, total=999, clients=[])) is None
+    )
+
+
+def test_array_longer_than_asked_for_is_the_whole_list() -> None:
+    """A server that does not page a list is asked once."""
+    assert following(clients(per_page=50), [Row() for _ in range(120)]) is None
+    assert following(clients(), [Row() for _ in range(120)]) is None
+
+
+def test_default_page_size_is_learned_from_the_page() -> None:
+    """Without per_page, a page of 100 rows shows that 100 is the server's default."""
+    result = following(clients(), [Row() for _ in range(100)])
+
+    assert isinstance(result, ListOperation)
+    assert result.query == {"page": 1, "per_page": 100}
+
+
+def test_empty_checkpoint_page_goes_on() -> None:
+    """A page may be empty and still name the next."""
+    result = following(clients(take=10), CheckpointPage(next="n", clients=[]))
+
+    assert isinstance(result, ListOperation)
+    assert result.query == {"take": 10, "from": "n"}
+
+
+@pytest.mark.parametrize("end", [None, "", 5])
+def test_checkpoint_without_a_usable_next_is_the_end(end: object) -> None:
+    """No `next`, null, an empty or a drifted one: there is nothing to ask for."""
+    page = turn(cast("ListOperation[object, object]", clients(take=10)), {"clients": [], "next": end}, START)
+
+    assert page.following is None
+
+
+def test_page_that_names_itself_is_an_error_after_its_rows() -> None:
+    """The same checkpoint twice would loop for ever: the rows come, then an error of our own."""
+    operation = clients(from_="n", take=10)
+    pager = SyncPager(Sync(Tenant(0)), operation, CheckpointPage(next="n", clients=[Row(client_id="a")]))
+
+    assert ids(pager.items) == ["a"]
+    assert pager.has_next
+    with pytest.raises(EvertokenError, match="names itself as the next"):
+        pager.next_page()
+
+
+def test_empty_page_that_names_itself_is_the_end() -> None:
+    """Without rows the same checkpoint again means that nothing follows."""
+    assert following(clients(from_="n", take=10), CheckpointPage(next="n", clients=[])) is None
+
+
+def test_checkpoint_of_a_bare_array_ends() -> None:
+    """An array names no next page, whatever mode it was asked for in."""
+    paging = dataclasses.replace(BOTH, checkpoint=None)
+
+    assert following(clients(paging, take=10), [Row() for _ in range(10)]) is None
+
+
+# Pagers
+
+
+def test_pager_shows_its_page() -> None:
+    """`items`, `response`, `has_next` and `total` are those of the page; repr shows no row."""
+    pager = Sync(Tenant(60)).send_list(clients(page=0, per_page=50, include_totals=True))
+
+    assert ids(pager.items) == numbered(*range(50))
+    assert isinstance(pager.response, OffsetPage)
+    assert pager.has_next
+    assert pager.total == 60
+    assert repr(pager) == "<SyncPager of 50 items, has_next=True>"
+    last = pager.next_page()
+    assert last is not None
+    assert (len(last.items), last.has_next, last.next_page()) == (10, False, None)
+
+
+def test_pager_can_be_iterated_twice() -> None:
+    """A second loop begins at the pager's page again, also after a switch of modes."""
+    tenant = Tenant(1100)
+    pager = Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True))
+
+    assert ids(pager) == ids(pager) == all_ids(tenant)
+
+
+def test_rows_come_before_the_next_page_is_fetched() -> None:
+    """Nothing is requested ahead of the loop that wants it."""
+    tenant = Tenant(100)
+
+    rows = iter(Sync(tenant).send_list(clients(page=0, per_page=50, include_totals=True)))
+
+    assert len(list(itertools.islice(rows, 50))) == 50
+    assert len(tenant.requests) == 1
+    next(rows)
+    assert len(tenant.requests) == 2
+
+
+def test_loop_holds_one_page_only() -> None:
+    """Pages that were passed can be freed while the loop goes on."""
+    pages = Sync(Tenant(150)).send_list(clients(page=0, per_page=50, include_totals=True)).iter_pages()
+    first = weakref.ref(next(pages).items[0])
+    next(pages)
+    third = next(pages)
+    gc.collect()
+
+    assert first() is None
+    assert len(third.items) == 50
+
+
+# The same, asynchronously
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("count", "query"),
+    [
+        (0, {"page": 0, "include_totals": True}),
+        (120, {"page": 0, "per_page": 50, "include_totals": True}),
+        (120, {"per_page": 40}),
+        (230, {"take": 100}),
+        (1001, {"page": 0, "per_page": 100, "include_totals": True}),
+        (1000, {"per_page": 100}),
+    ],
+)
+async def test_both_colours_make_the_same_requests(count: int, query: dict[str, QueryValue]) -> None:
+    """The async walk sends what the sync one sends and gives the same rows and pages."""
+    here, there = Tenant(count), Tenant(count)
+    expected = [ids(page.items) for page in Sync(here).send_list(clients(**query)).iter_pages()]
+
+    pages = [ids(page.items) async for page in Async(there).send_list(clients(**query)).iter_pages()]
+    assert pages == expected
+    assert there.requests == here.requests
+
+    there.requests.clear()
+    rows = [row.client_id async for row in Async(there).send_list(clients(**query))]
+    assert rows == all_ids(there)
+    assert there.requests == here.requests
+
+
+@pytest.mark.anyio
+async def test_awaited_list_is_its_first_page() -> None:
+    """`await` gives a pager with the attributes of the sync one."""
+    tenant = Tenant(60)
+    options: RequestOptions = {"max_retries": 7}
+
+    pager = await Async(tenant).send_list(clients(page=0, per_page=50, include_totals=True), options)
+
+    assert isinstance(pager, AsyncPager)
+    assert ids(pager.items) == numbered(*range(50))
+    assert (pager.has_next, pager.total) == (True, 60)
+    assert [row.client_id async for row in pager] == all_ids(tenant)
+    assert [len(page.items) async for page in pager.iter_pages()] == [50, 10]
+    last = await pager.next_page()
+    assert last is not None
+    assert await last.next_page() is None
+    assert tenant.options == [options] * 4
+
+
+@pytest.mark.anyio
+async def test_each_await_asks_anew() -> None:
+    """A list call holds no answer: awaiting it twice makes two requests."""
+    tenant = Tenant(1)
+    call = Async(tenant).send_list(clients())
+
+    assert ids((await call).items) == ids((await call).items) == ["c0"]
+    assert len(tenant.requests) == 2
+
+
+@pytest.mark.anyio
+async def test_async_limit_error_comes_after_the_rows() -> None:
+    """The async walk gives all rows that can be reached before the error."""
+    tenant = Tenant(1200)
+    rows: list[str | None] = []
+
+    with pytest.raises(PaginationLimitError):
+        async for row in Async(tenant).send_list(clients(OFFSET, per_page=100)):
+            rows.append(row.client_id)  # noqa: PERF401 - a comprehension would lose what came before
+
+    assert rows == all_ids(tenant)[:1000]
+
+
+@pytest.mark.anyio
+async def test_loop_left_early_leaves_nothing_open() -> None:
+    """No warning comes of an async loop that is left before its end."""
+    async for _ in Async(Tenant(100)).send_list(clients(per_page=10)):
+        break
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gc.collect()
+        await anyio.lowlevel.checkpoint()
+
+
+def test_list_call_never_awaited_is_silent() -> None:
+    """A call that is dropped makes no request and no warning."""
+    tenant = Tenant(1)
+    call = Async(tenant).send_list(clients())
+    del call
+    gc.collect()
+
+    assert tenant.requests == []
+
+
+# The query
+
+
+def test_offset_mode_is_the_default() -> None:
+    """Keys of checkpoint mode are dropped; totals decide between envelope and array."""
+    query: dict[str, QueryValue] = {"page": 0, "per_page": 50, "from": None, "take": None, "q": "x"}
+
+    assert resolve(BOTH, {**query, "include_totals": True}) == (
+        {"page": 0, "per_page": 50, "include_totals": True, "q": "x"},
+        OffsetPage,
+    )
+    assert resolve(BOTH, {**query, "include_totals": False})[1] == list[Row]
+    assert resolve(BOTH, query)[1] == list[Row]
+    assert resolve(dataclasses.replace(OFFSET, bare=False), query)[1] is OffsetPage
+
+
+@pytest.mark.parametrize("keys", [{"take": 5}, {"from": "n"}, {"from": "n", "take": None}])
+def test_from_or_take_mean_checkpoint_mode(keys: dict[str, QueryValue]) -> None:
+    """The defaults of offset mode are dropped from the query."""
+    defaults: dict[str, QueryValue] = {"page": 0, "per_page": 50, "include_totals": True, "q": "x"}
+
+    assert resolve(BOTH, {**defaults, **keys}) == ({**keys, "q": "x"}, CheckpointPage)
+
+
+def test_list_without_offset_mode_is_in_checkpoint_mode() -> None:
+    """Where there is one mode only, nothing has to ask for it."""
+    assert resolve(CHECKPOINT, {"from": None, "take": None})[1] is CheckpointPage
+
+
+def test_checkpoint_of_an_operation_without_envelope_is_an_array() -> None:
+    """Some lists page by `from` and answer with rows alone."""
+    assert resolve(OFFSET, {"take": 5})[1] == list[Row]
+
+
+@pytest.mark.parametrize(
+    ("keys", "other"), [({"take": 5}, "take"), ({"from": "n"}, "from_"), ({"from": "n", "take": 5}, "from_")]
+)
+def test_page_does_not_go_with_checkpoint(keys: dict[str, QueryValue], other: str) -> None:
+    """Both modes at once is refused by an error that names both arguments."""
+    with pytest.raises(ArgumentError, match=rf"^page: cannot go with {other};"):
+        resolve(BOTH, {"page": 1, **keys})
+
+
+def test_type_of_a_page_follows_what_came() -> None:
+    """The first byte of an answer decides between array and envelope."""
+    bare, totals, cursor = clients(), clients(include_totals=True), clients(take=5)
+
+    for operation in (bare, totals, cursor):
+        assert page_type(operation, starts_with_array=True) == list[Row]
+    assert page_type(bare, starts_with_array=False) is OffsetPage
+    assert page_type(totals, starts_with_array=False) is OffsetPage
+    assert page_type(cursor, starts_with_array=False) is CheckpointPage
+    only_rows = Paging(items="clients", item=Row, bare=True)
+    assert page_type(clients(only_rows), starts_with_array=False) == list[Row]
+    by_from = dataclasses.replace(clients(OFFSET, take=5), paging=BOTH)
+    assert page_type(by_from, starts_with_array=False) is CheckpointPage
+
+
+@pytest.mark.parametrize(
+    ("query", "argument"),
+    [
+        ({"page": -1}, "page"),
+        ({"page": True}, "page"),
+        ({"page": 1.0}, "page"),
+        ({"page": "1"}, "page"),
+        ({"per_page": 0}, "per_page"),
+        ({"per_page": 101}, "per_page"),
+        ({"per_page": -5}, "per_page"),
+        ({"take": 0}, "take"),
+        ({"take": 101}, "take"),
+        ({"take": True}, "take"),
+        ({"from_": ""}, "from_"),
+        ({"from_": 5}, "from_"),
+        ({"include_totals": "true"}, "include_totals"),
+    ],
+)
+def test_absurd_paging_is_refused(query: dict[str, QueryValue], argument: str) -> None:
+    """What the API could only refuse is an ArgumentError that names the argument."""
+    operation = clients(**query)
+
+    with pytest.raises(ArgumentError) as caught:
+        check_query(operation)
+    assert caught.value.argument == argument
+    assert "give" in str(caught.value) or "leave" in str(caught.value) or "must" in str(caught.value)
+
+
+@pytest.mark.parametrize("query", [{}, {"page": 9, "per_page": 100}, {"from_": "n"}, {"take": 100}])
+def test_sensible_paging_passes(query: dict[str, QueryValue]) -> None:
+    """The last page that the API answers, and either mode's arguments, are fine."""
+    check_query(clients(**query))
+
+
+@pytest.mark.parametrize(
+    "query", [{"page": 10, "per_page": 100}, {"page": 20}, {"page": 1000, "per_page": 1}]
+)
+def test_page_beyond_the_wall_is_refused(query: dict[str, QueryValue]) -> None:
+    """(page + 1) * per_page beyond 1,000 is an error before the API answers 400."""
+    with pytest.raises(PaginationLimitError):
+        check_query(clients(**query))
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "range_"),
+    [
+        ((1, 5), 6, "an int from 1 to 5"),
+        ((1, None), 0, "an int of 1 or more"),
+        ((None, 5), 6, "an int of 5 or less"),
+        ((None, None), "x", "an int"),
+    ],
+)
+def test_limits_of_the_spec_hold_for_every_operation(
+    limits: tuple[int | None, int | None], value: QueryValue, range_: str
+) -> None:
+    """A number beyond the spec's limits is refused, and the error tells the range."""
+    operation: Operation[None] = Operation(
+        name="x.get", method="GET", path="/x", query={"n": value}, limits={"n": limits}, result=type(None)
+    )
+
+    with pytest.raises(ArgumentError, match=rf"^n: .*{range_}$"):
+        check_query(operation)
+    check_query(dataclasses.replace(operation, query={"n": 1}))
+    check_query(dataclasses.replace(operation, query={}))

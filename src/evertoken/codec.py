@@ -98,9 +98,7 @@ class Codec:
             self._base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
             content=content,
             headers=headers,
-            timeout=httpx.USE_CLIENT_DEFAULT
-            if timeout is None
-            else check_timeout("timeout_in_seconds", timeout),
+            timeout=timeout,
         )
 
     def decode(self, operation: Operation[T], response: httpx.Response) -> T:

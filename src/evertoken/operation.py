@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
+# Covariant: an operation that returns a Client is one that returns an object.
+T_co = TypeVar("T_co", covariant=True)
+ItemT_co = TypeVar("ItemT_co", covariant=True)
+PageT_co = TypeVar("PageT_co", covariant=True)
 
 
 class Unset(enum.Enum):
@@ -54,7 +58,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Generic[T]):
+class Operation(Generic[T_co]):
     """One call: what is sent, and what comes back.
 
     `path` is the template below `/api/v2`, such as `/clients/{id}`; `path_params` holds its values as
@@ -96,7 +100,7 @@ class Paging:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ListOperation(Operation[PageT], Generic[ItemT, PageT]):
+class ListOperation(Operation[PageT_co], Generic[ItemT_co, PageT_co]):
     """One page of a list. `result` is that of the mode which the query asks for."""
 
     paging: Paging

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evertoken_tenant.schema import Flag, Many, Null, Or, Schema, Shape, Text, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TEXT: Final = Text()
 _URI: Final = Text(form="uri")
@@ -41,7 +43,7 @@ _ADDONS: Final[Mapping[str, Schema]] = {
     "mscrm": Shape({"url!": _URI}, open=True),
     "slack": _texts("team!"),
     "sentry": _texts("org_slug base_url"),
-    **dict.fromkeys("box cloudbees concur dropbox wsfed".split(), _ANY),
+    **dict.fromkeys(("box", "cloudbees", "concur", "dropbox", "wsfed"), _ANY),
     "echosign": _texts("domain"),
     "egnyte": _texts("domain"),
     "firebase": _texts("secret private_key_id private_key client_email", lifetime_in_seconds=Whole()),

@@ -6,12 +6,14 @@ import bisect
 import dataclasses
 import secrets
 import threading
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from evertoken_tenant.call import Json, Row, dump
 from evertoken_tenant.seed import default_row, seeded_id, seeded_row
 from evertoken_tenant.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _UNIQUE: Final = ("external_client_id", "resource_server_identifier")
 _OWN: Final = -1  # the place of the tenant's own application, before all that are listed

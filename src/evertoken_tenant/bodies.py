@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evertoken_tenant.addons import ADDONS
 from evertoken_tenant.schema import Choice, Flag, Many, Null, Schema, Shape, Text, Whole
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 APP_TYPES: Final = (
     "native spa regular_web non_interactive resource_server express_configuration rms box cloudbees concur "
-    "dropbox mscrm echosign egnyte newrelic office365 salesforce sentry sharepoint slack springcm zendesk zoom "
-    "sso_integration oag"
+    "dropbox mscrm echosign egnyte newrelic office365 salesforce sentry sharepoint slack springcm zendesk "
+    "zoom sso_integration oag"
 )
 _TEXT: Final = Text()
 _FLAG: Final = Flag()
@@ -69,8 +71,8 @@ _LOGOUT: Final = Shape(
                 "mode": Choice("custom all"),
                 "selected_initiators": Many(
                     Choice(
-                        "rp-logout idp-logout password-changed session-expired session-revoked account-deleted "
-                        "email-identifier-changed mfa-phone-unenrolled account-deactivated"
+                        "rp-logout idp-logout password-changed session-expired session-revoked "
+                        "account-deleted email-identifier-changed mfa-phone-unenrolled account-deactivated"
                     )
                 ),
             },
@@ -105,9 +107,7 @@ _REFRESH_TOKEN: Final = Null(
             "infinite_token_lifetime": _FLAG,
             "idle_token_lifetime": Whole(1),
             "infinite_idle_token_lifetime": _FLAG,
-            "policies": Null(
-                Many(Shape({"audience!": Text(1, 600), "scope!": Many(Text(1, 280))}), least=1)
-            ),
+            "policies": Null(Many(Shape({"audience!": Text(1, 600), "scope!": Many(Text(1, 280))}), least=1)),
         }
     )
 )

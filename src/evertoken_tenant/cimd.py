@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
+from typing import TYPE_CHECKING
 
 from evertoken_tenant.applications import Applications, TakenError, new_id, new_secret
 from evertoken_tenant.call import Answer, Json, Row, json_answer
-from evertoken_tenant.operation import Asked
 from evertoken_tenant.refusal import refuse
 from evertoken_tenant.seed import default_row
+
+if TYPE_CHECKING:
+    from evertoken_tenant.operation import Asked
 
 
 def violations(url: str) -> list[Json]:

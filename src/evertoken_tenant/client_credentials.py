@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-from evertoken_tenant.applications import Application, Applications
 from evertoken_tenant.call import Answer, Row, json_answer, no_content
 from evertoken_tenant.clients import in_use, inexistent
-from evertoken_tenant.credentials import Keeper
-from evertoken_tenant.operation import Asked
 from evertoken_tenant.refusal import RefusedError, refuse
+
+if TYPE_CHECKING:
+    from evertoken_tenant.applications import Application, Applications
+    from evertoken_tenant.credentials import Keeper
+    from evertoken_tenant.operation import Asked
 
 
 def _inexistent_credential() -> RefusedError:
@@ -29,7 +32,7 @@ class ClientCredentials:
             raise inexistent()
         return application
 
-    def list(self, asked: Asked) -> Answer:
+    def page(self, asked: Asked) -> Answer:
         """Return all credentials of an application."""
         return json_answer(200, list(self._application(asked).credentials))
 
@@ -39,7 +42,7 @@ class ClientCredentials:
         made = self.keeper.make(asked.body)
 
         def add(application: Application) -> Application:
-            if made.get("kid") in {one.get("kid") for one in application.credentials if "kid" in one}:
+            if made.get("kid") in [one["kid"] for one in application.credentials if "kid" in one]:
                 raise refuse(400, "Another credential of the client has this kid", "invalid_body")
             return application.with_credentials((*application.credentials, made))
 
@@ -83,7 +86,9 @@ class ClientCredentials:
         def drop(application: Application) -> Application:
             if wanted in in_use(application):
                 raise refuse(400, "The credential is in use by the client", "credential_in_use")
-            return application.with_credentials([one for one in application.credentials if one["id"] != wanted])
+            return application.with_credentials(
+                [one for one in application.credentials if one["id"] != wanted]
+            )
 
         self.applications.change(asked.path["client_id"], drop)
         return no_content()

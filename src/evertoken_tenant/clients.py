@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from evertoken_tenant.applications import Application, Applications, TakenError, new_id, new_secret
 from evertoken_tenant.call import Answer, Json, Row, dump, json_answer, no_content, text_answer
-from evertoken_tenant.credentials import Keeper
-from evertoken_tenant.operation import Asked
 from evertoken_tenant.paging import DEFAULT_ROWS, Cursors, offset_window
-from evertoken_tenant.query import Query
 from evertoken_tenant.refusal import RefusedError, refuse
 from evertoken_tenant.search import Test, filters
 from evertoken_tenant.seed import default_row
 from evertoken_tenant.view import View, changed_view, client_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from evertoken_tenant.credentials import Keeper
+    from evertoken_tenant.operation import Asked
+    from evertoken_tenant.query import Query
 
 # What may hold references to credentials of the application.
 _HOLDERS: Final = ("client_authentication_methods", "signed_request_object", "token_vault_privileged_access")
@@ -40,7 +43,7 @@ class Clients:
     cursors: Cursors
     keeper: Keeper
 
-    def list(self, asked: Asked) -> Answer:
+    def page(self, asked: Asked) -> Answer:
         """Return a page: by checkpoint where `take` or `from` is given, by offset else."""
         view = client_view(asked.query, asked.scopes)
         tests = filters(asked.query)
@@ -59,9 +62,7 @@ class Clients:
             rows, total = list(self._matching(places[here], ())), len(places)
         text = _array(rows, view)
         if query.flag("include_totals", default=False):
-            counts = dump(
-                {"start": window.start, "limit": window.limit, "length": len(rows), "total": total}
-            )
+            counts = dump({"start": window.start, "limit": window.limit, "length": len(rows), "total": total})
             text = f'{counts[:-1]},"clients":{text}}}'
         return text_answer(200, text)
 
@@ -171,7 +172,9 @@ def _merging(body: Row) -> Callable[[Application], Application]:
     def merge(application: Application) -> Application:
         row = {**application.row, **body}
         if "client_metadata" in body:
-            row["client_metadata"] = _metadata(application.row.get("client_metadata"), body["client_metadata"])
+            row["client_metadata"] = _metadata(
+                application.row.get("client_metadata"), body["client_metadata"]
+            )
         _check_references(application, body)
         _rename(row)
         cleared = {name for name, value in body.items() if value is None}
@@ -187,15 +190,17 @@ def _merging(body: Row) -> Callable[[Application], Application]:
 
 def _metadata(old: Json, new: Json) -> Json:
     merged = {**cast("Row", old or {}), **cast("Row", new)}
-    kept = {key: value for key, value in merged.items() if value is not None}
+    kept: Row = {key: value for key, value in merged.items() if value is not None}
     if len(kept) > 10:
         problem = f"Too many properties defined ({len(kept)}), maximum 10"
-        raise refuse(400, f"Payload validation error: '{problem}' on property client_metadata.", "invalid_body")
+        raise refuse(
+            400, f"Payload validation error: '{problem}' on property client_metadata.", "invalid_body"
+        )
     return kept
 
 
 def _check_references(application: Application, body: Row) -> None:
-    known = {credential["id"] for credential in application.credentials}
+    known = {str(credential["id"]) for credential in application.credentials}
     for holder in _HOLDERS:
         for reference in references(body.get(holder)):
             if reference not in known:

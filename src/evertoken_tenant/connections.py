@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.applications import Applications
 from evertoken_tenant.call import Answer, Row, json_answer
 from evertoken_tenant.clients import inexistent
-from evertoken_tenant.operation import Asked
 from evertoken_tenant.paging import DEFAULT_ROWS, Cursors
 from evertoken_tenant.view import selected
 
+if TYPE_CHECKING:
+    from evertoken_tenant.applications import Applications
+    from evertoken_tenant.operation import Asked
+
 STRATEGIES: Final = (
     "ad adfs amazon apple dropbox bitbucket auth0-oidc auth0 baidu bitly box custom daccount dwolla email "
-    "evernote-sandbox evernote exact facebook fitbit github google-apps google-oauth2 instagram ip line linkedin "
-    "oauth1 oauth2 office365 oidc okta paypal paypal-sandbox pingfederate planningcenter salesforce-community "
-    "salesforce-sandbox salesforce samlp sharepoint shopify shop sms soundcloud thirtysevensignals twitter untappd "
-    "vkontakte waad weibo windowslive wordpress yahoo yandex auth0-adldap"
+    "evernote-sandbox evernote exact facebook fitbit github google-apps google-oauth2 instagram ip line "
+    "linkedin oauth1 oauth2 office365 oidc okta paypal paypal-sandbox pingfederate planningcenter "
+    "salesforce-community salesforce-sandbox salesforce samlp sharepoint shopify shop sms soundcloud "
+    "thirtysevensignals twitter untappd vkontakte waad weibo windowslive wordpress yahoo yandex "
+    "auth0-adldap"
 )
 _SEEDED: Final = (
     ("Username-Password-Authentication", "auth0", "Users"),

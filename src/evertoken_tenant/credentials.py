@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime
+import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from evertoken_tenant.call import Row
 from evertoken_tenant.refusal import RefusedError, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+    from evertoken_tenant.call import Row
 
 _BEGIN_CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----"
 
 
-def stamp(moment: datetime.datetime) -> str:
+def stamp(moment: dt.datetime) -> str:
     """Return a time the way the API writes it."""
-    return moment.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Keeper:
 
     def now(self) -> str:
         """Return the time of the tenant's clock."""
-        return stamp(datetime.datetime.fromtimestamp(self.clock(), datetime.UTC))
+        return stamp(dt.datetime.fromtimestamp(self.clock(), dt.UTC))
 
     def make(self, given: Row) -> Row:
         """Return a stored credential. Raises RefusedError: 400 where key and type do not fit."""
@@ -71,15 +76,16 @@ def _load_certificate(pem: str) -> x509.Certificate:
         raise _invalid("pem is not a certificate") from None
 
 
+def _load_public_key(pem: str) -> PublicKeyTypes:
+    try:
+        return serialization.load_pem_public_key(pem.encode())
+    except ValueError:
+        raise _invalid("pem is neither a public key nor a certificate") from None
+
+
 def _public_key(given: Row, pem: str) -> Row:
     certificate = _load_certificate(pem) if _BEGIN_CERTIFICATE in pem else None
-    if certificate is not None:
-        key = certificate.public_key()
-    else:
-        try:
-            key = serialization.load_pem_public_key(pem.encode())
-        except ValueError:
-            raise _invalid("pem is neither a public key nor a certificate") from None
+    key = _load_public_key(pem) if certificate is None else certificate.public_key()
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     own_kid = base64.urlsafe_b64encode(hashlib.sha256(spki).digest()).rstrip(b"=").decode()
     made: Row = {"alg": given.get("alg", "RS256"), "kid": given.get("kid", own_kid)}

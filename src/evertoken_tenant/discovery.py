@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from evertoken_tenant.call import Answer, Call, json_answer
 from evertoken_tenant.refusal import refuse
-from evertoken_tenant.site import Site
-from evertoken_tenant.tokens import Tokens
+
+if TYPE_CHECKING:
+    from evertoken_tenant.site import Site
+    from evertoken_tenant.tokens import Tokens
 
 
 def discover(call: Call, *, site: Site, name: str, tokens: Tokens) -> Answer:
@@ -15,7 +19,7 @@ def discover(call: Call, *, site: Site, name: str, tokens: Tokens) -> Answer:
     if call.method != "GET":
         raise refuse(405, "Method Not Allowed", headers={"allow": "GET"})
     if call.path == "/.well-known/jwks.json":
-        return json_answer(200, {"keys": [key.jwk() for key in tokens.keys()]})
+        return json_answer(200, {"keys": [key.jwk() for key in tokens.accepted()]})
     issuer = site.issuer(name)
     return json_answer(
         200,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.faults import Kind
+if TYPE_CHECKING:
+    from evertoken_tenant.faults import Kind
 
 _RECORDS_MOST: Final = 10_000
 

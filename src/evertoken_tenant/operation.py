@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row
 from evertoken_tenant.query import Parameters, Query, parse_query
 from evertoken_tenant.refusal import refuse
 from evertoken_tenant.schema import MismatchError, Schema
-from evertoken_tenant.tokens import Grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from evertoken_tenant.tokens import Grant
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def _parse_body(call: Call, schema: Schema) -> Row:
     else:
         raise refuse(415, f"Unsupported Media Type: {media}")
     try:
-        schema.check(body)
+        schema(body)
     except MismatchError as mismatch:
         raise refuse(400, mismatch.sentence("Payload"), "invalid_body") from None
     return cast("Row", body)

@@ -9,11 +9,14 @@ import hashlib
 import hmac
 import secrets
 import struct
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.query import Query
 from evertoken_tenant.refusal import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evertoken_tenant.query import Query
 
 DEFAULT_ROWS: Final = 50
 _WALL: Final = 1000  # offset paging reaches no row beyond this one
@@ -35,7 +38,9 @@ def offset_window(query: Query) -> Window:
     page = query.whole("page", 0)
     limit = query.whole("per_page", DEFAULT_ROWS)
     if (page + 1) * limit > _WALL:
-        problem = f"Page {page} of {limit} reaches beyond the first {_WALL} records; use checkpoint pagination"
+        problem = (
+            f"Page {page} of {limit} reaches beyond the first {_WALL} records; use checkpoint pagination"
+        )
         raise refuse(400, problem, "invalid_paging")
     return Window(page * limit, limit)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from evertoken_tenant.call import Json
 from evertoken_tenant.refusal import refuse
 from evertoken_tenant.schema import Flag, Many, MismatchError, Schema, Whole
+
+if TYPE_CHECKING:
+    from evertoken_tenant.call import Json
 
 Parameters: TypeAlias = Mapping[str, Schema]
 
@@ -52,20 +54,26 @@ def parse_query(text: str, parameters: Parameters) -> Query:
     values: dict[str, Json] = {}
     try:
         for name, raw in urllib.parse.parse_qsl(text, keep_blank_values=True):
-            schema = parameters.get(name)
-            if schema is None:
-                raise MismatchError(f"Additional properties not allowed: {name}", "")
-            if isinstance(schema, Many):
-                earlier = values.get(name)
-                values[name] = [*(earlier if isinstance(earlier, list) else []), raw]
-            elif name in values:
-                raise MismatchError("Expected one value but found several", name)
-            else:
-                values[name] = _convert(raw, schema)
-            schema.check(values[name], name)
+            schema = _known(name, parameters)
+            values[name] = _with(values.get(name), raw, name, schema)
+            schema(values[name], name)
     except MismatchError as mismatch:
         raise refuse(400, mismatch.sentence("Query"), "invalid_query_string") from None
     return Query(values)
+
+
+def _known(name: str, parameters: Parameters) -> Schema:
+    if name not in parameters:
+        raise MismatchError(f"Additional properties not allowed: {name}", "")
+    return parameters[name]
+
+
+def _with(earlier: Json, raw: str, name: str, schema: Schema) -> Json:
+    if isinstance(schema, Many):
+        return [*(earlier if isinstance(earlier, list) else []), raw]
+    if earlier is not None:
+        raise MismatchError("Expected one value but found several", name)
+    return _convert(raw, schema)
 
 
 def _convert(raw: str, schema: Schema) -> Json:

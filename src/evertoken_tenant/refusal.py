@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from evertoken_tenant.call import Answer, Row, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class RefusedError(Exception):

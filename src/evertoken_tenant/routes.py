@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evertoken_tenant import bodies
-from evertoken_tenant.cimd import Cimd
-from evertoken_tenant.client_credentials import ClientCredentials
-from evertoken_tenant.clients import Clients
 from evertoken_tenant.connections import STRATEGIES, ClientConnections
 from evertoken_tenant.operation import Operation
-from evertoken_tenant.query import Parameters
 from evertoken_tenant.schema import Choice, Flag, Many, Text, Whole
+
+if TYPE_CHECKING:
+    from evertoken_tenant.cimd import Cimd
+    from evertoken_tenant.client_credentials import ClientCredentials
+    from evertoken_tenant.clients import Clients
+    from evertoken_tenant.query import Parameters
 
 _FIELDS: Final[Parameters] = {"fields": Text(), "include_fields": Flag()}
 _CHECKPOINT: Final[Parameters] = {"from": Text(most=1000), "take": Whole(1, 100)}
@@ -43,11 +45,11 @@ def operations(
     preview, register = "/clients/cimd/preview", "/clients/cimd/register"
     url = bodies.EXTERNAL_CLIENT
     return (
-        Operation("GET", "/clients", _READ, clients.list, _LIST),
+        Operation("GET", "/clients", _READ, clients.page, _LIST),
         Operation("POST", "/clients", "create:clients", clients.create, {}, bodies.CREATE_CLIENT),
         Operation("POST", preview, "read:clients", cimd.preview, {}, url),
         Operation("POST", register, "create:clients update:clients", cimd.register, {}, url),
-        Operation("GET", some, "read:client_credentials", credentials.list),
+        Operation("GET", some, "read:client_credentials", credentials.page),
         Operation(
             "POST", some, "create:client_credentials", credentials.create, {}, bodies.CREATE_CREDENTIAL
         ),

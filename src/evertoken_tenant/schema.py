@@ -6,13 +6,25 @@ The sentences are those of a JSON Schema validator, with the place told the way 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from evertoken_tenant.call import Json
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evertoken_tenant.call import Json
+
+_KINDS: Final[Mapping[type, str]] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 class MismatchError(Exception):
@@ -32,28 +44,14 @@ class MismatchError(Exception):
 class Schema(Protocol):
     """Something that a value can be checked against."""
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         """Raise MismatchError where the value does not fit."""
         ...
 
 
 def kind_of(value: Json) -> str:
     """Return the JSON type's name."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case dict():
-            return "object"
+    return _KINDS[type(value)]
 
 
 def _wrong_type(wanted: str, value: Json, place: str) -> MismatchError:
@@ -75,7 +73,7 @@ def _is_uri(value: str) -> bool:
 
 def _is_date_time(value: str) -> bool:
     try:
-        return datetime.datetime.fromisoformat(value).tzinfo is not None
+        return dt.datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
 
@@ -97,7 +95,7 @@ class Text:
     pattern: str | None = None
     form: str | None = None
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, str):
             raise _wrong_type("string", value, place)
         if len(value) < self.least:
@@ -117,7 +115,7 @@ class Whole:
     least: int | None = None
     most: int | None = None
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, int) or isinstance(value, bool):
             raise _wrong_type("integer", value, place)
         if self.least is not None and value < self.least:
@@ -130,7 +128,7 @@ class Whole:
 class Flag:
     """A boolean."""
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, bool):
             raise _wrong_type("boolean", value, place)
 
@@ -141,7 +139,7 @@ class Choice:
 
     values: str
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, str):
             raise _wrong_type("string", value, place)
         if value not in self.values.split():
@@ -155,13 +153,13 @@ class Many:
     item: Schema
     least: int = 0
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, list):
             raise _wrong_type("array", value, place)
         if len(value) < self.least:
             raise MismatchError(f"Array is too short ({len(value)}), minimum {self.least}", place)
         for index, item in enumerate(value):
-            self.item.check(item, f"{place}[{index}]")
+            self.item(item, f"{place}[{index}]")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,11 +169,11 @@ class Or:
     first: Schema
     last: Schema
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         try:
-            self.first.check(value, place)
+            self.first(value, place)
         except MismatchError:
-            self.last.check(value, place)
+            self.last(value, place)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,9 +182,9 @@ class Null:
 
     schema: Schema
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if value is not None:
-            self.schema.check(value, place)
+            self.schema(value, place)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -198,7 +196,7 @@ class Shape:
     least: int = 0
     most: int | None = None
 
-    def check(self, value: Json, place: str = "") -> None:
+    def __call__(self, value: Json, place: str = "") -> None:
         if not isinstance(value, dict):
             raise _wrong_type("object", value, place)
         known = {name.rstrip("!"): schema for name, schema in self.props.items()}
@@ -207,7 +205,7 @@ class Shape:
                 raise MismatchError(f"Missing required property: {name[:-1]}", place)
         for name, item in value.items():
             if name in known:
-                known[name].check(item, f"{place}.{name}" if place else name)
+                known[name](item, f"{place}.{name}" if place else name)
             elif not self.open:
                 raise MismatchError(f"Additional properties not allowed: {name}", place)
         if len(value) < self.least:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from evertoken_tenant.call import Row
-from evertoken_tenant.query import Query
 from evertoken_tenant.refusal import refuse
+
+if TYPE_CHECKING:
+    from evertoken_tenant.query import Query
 
 Test: TypeAlias = Callable[[Row], bool]
 

@@ -5,17 +5,41 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.call import Json, Row
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evertoken_tenant.call import Json, Row
 
 TENANT_NAME: Final = "tenant"
 
 _PRODUCTS: Final = (
-    "Billing Checkout Claims Dispatch Expenses Fleet Inventory Invoices Ledger Loyalty Newsroom Orders Payroll "
-    "Pricing Reports Returns Roster Scheduling Search Support Ticketing Timesheets Travel Warehouse"
-).split()
+    "Billing",
+    "Checkout",
+    "Claims",
+    "Dispatch",
+    "Expenses",
+    "Fleet",
+    "Inventory",
+    "Invoices",
+    "Ledger",
+    "Loyalty",
+    "Newsroom",
+    "Orders",
+    "Payroll",
+    "Pricing",
+    "Reports",
+    "Returns",
+    "Roster",
+    "Scheduling",
+    "Search",
+    "Support",
+    "Ticketing",
+    "Timesheets",
+    "Travel",
+    "Warehouse",
+)
 _STAGES: Final = ("", "", "", " (staging)", " (development)", " (pilot)")
 _FLAVOURS: Final[Mapping[str, tuple[str, ...]]] = {
     "regular_web": ("Portal", "Back Office", "Dashboard", "Café"),
@@ -153,7 +177,9 @@ def _addresses(host: str, app_type: str) -> Row:
 def _policies(draw: random.Random, host: str, index: int) -> Row:
     third_party = draw.random() < 0.1
     return {
-        "description": draw.choice(("", f"Serves {host}", "Owned by the platform team", "Größe: mittel — 東京")),
+        "description": draw.choice(
+            ("", f"Serves {host}", "Owned by the platform team", "Größe: mittel — 東京")
+        ),
         "is_first_party": not third_party,
         "third_party_security_mode": "strict" if third_party else "permissive",
         "redirection_policy": "open_redirect_protection" if third_party else "allow_always",
@@ -167,7 +193,7 @@ def _policies(draw: random.Random, host: str, index: int) -> Row:
             "cost_center": str(draw.randint(1000, 9999)),
             "index": str(index),
         },
-        "addons": draw.choice(({}, {"samlp": {"audience": f"urn:{host}", "signResponse": True}})),
+        "addons": {"samlp": {"audience": f"urn:{host}"}} if draw.random() < 0.5 else {},
         "encryption_key": None,
         "organization_usage": draw.choice(("deny", "allow", "require")),
         "organization_discovery_methods": ["email"],

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 API_PATH = "/api/v2"
 
@@ -18,7 +21,7 @@ class Site:
 
     @property
     def scheme(self) -> str:
-        """http or https."""
+        """The URL scheme, http or https."""
         return self.origin.partition("://")[0]
 
     @property

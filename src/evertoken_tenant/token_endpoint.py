@@ -7,14 +7,17 @@ import binascii
 import json
 import secrets
 import urllib.parse
-from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from evertoken_tenant.applications import Application, Applications
 from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row, json_answer
 from evertoken_tenant.refusal import refuse_token
-from evertoken_tenant.site import Site
-from evertoken_tenant.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evertoken_tenant.applications import Application, Applications
+    from evertoken_tenant.site import Site
+    from evertoken_tenant.tokens import Tokens
 
 _GRANT: Final = "client_credentials"
 # What a real tenant has too, but not for this application.
@@ -175,7 +178,5 @@ def _scopes(form: Mapping[str, str], granted: tuple[str, ...]) -> list[str]:
     wanted = form.get("scope", "").split()
     refused = [scope for scope in wanted if scope not in granted]
     if refused:
-        raise refuse_token(
-            403, "access_denied", f"Client has not been granted scopes: {', '.join(refused)}"
-        )
+        raise refuse_token(403, "access_denied", f"Client has not been granted scopes: {', '.join(refused)}")
     return wanted or list(granted)

@@ -6,15 +6,18 @@ import dataclasses
 import functools
 import secrets
 import threading
-from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from evertoken_tenant.call import Json, Row
 from evertoken_tenant.refusal import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evertoken_tenant.call import Json, Row
 
 _VERIFIED_MOST: Final = 1024  # tokens whose signature need not be checked again
 _CHECKS_OF_OURS: Final = {
@@ -87,7 +90,7 @@ class Tokens:
         self._verified: dict[str, Mapping[str, Json]] = {}
         self._epoch = secrets.token_hex(6)
 
-    def keys(self) -> tuple[SigningKey, ...]:
+    def accepted(self) -> tuple[SigningKey, ...]:
         """Return the keys that are accepted, the one that signs first."""
         if not self._keys:
             first = process_key()
@@ -98,7 +101,7 @@ class Tokens:
     def rotate(self, *, revoke_previous: bool) -> None:
         """Sign with a fresh key from now on; tokens of the others stay good unless they are revoked."""
         fresh = SigningKey.generate()
-        previous = () if revoke_previous else self.keys()
+        previous = () if revoke_previous else self.accepted()
         with self._lock:
             self._keys = (fresh, *previous)
             self._verified.clear()
@@ -109,7 +112,7 @@ class Tokens:
 
     def issue(self, claims: Mapping[str, Json]) -> str:
         """Return a signed token with these claims and a `jti`."""
-        key = self.keys()[0]
+        key = self.accepted()[0]
         # The epoch tells tokens from before a revocation, and those of other tenants in this process.
         payload = {**claims, "jti": self._epoch + secrets.token_hex(10)}
         return jwt.encode(payload, key.private, "RS256", headers={"kid": key.kid})
@@ -127,7 +130,7 @@ class Tokens:
         return Grant(str(claims["azp"]), frozenset(str(claims["scope"]).split()))
 
     def _check_signature(self, token: str) -> Mapping[str, Json]:
-        keys = {key.kid: key for key in self.keys()}
+        keys = {key.kid: key for key in self.accepted()}
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             if kid not in keys:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.call import Row
-from evertoken_tenant.query import Query
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
-_SECRET: Final = frozenset({"client_secret", "signing_keys", "encryption_key", "client_authentication_methods"})
+    from evertoken_tenant.call import Row
+    from evertoken_tenant.query import Query
+
+_SECRET: Final = frozenset(
+    {"client_secret", "signing_keys", "encryption_key", "client_authentication_methods"}
+)
 _SECRET_SCOPES: Final = frozenset({"read:client_keys", "read:client_credentials"})
 _WHOLE_SCOPES: Final = _SECRET_SCOPES | {"read:clients"}
 _SUMMARY: Final = frozenset({"client_id", "name", "description", "app_type", "logo_uri", "is_first_party"})

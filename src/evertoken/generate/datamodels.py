@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 _HEADER = re.compile(r"\A(?:#.*\n)+\s*")
 # With deferred building a model resolves its references at first use; this would build it at import.
 _REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n", re.MULTILINE)
-_DOCSTRING = re.compile(
-    r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""$(?P<end>\n+)?', re.MULTILINE
-)
+_DOCSTRING = re.compile(r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""$(?P<end>\n+)?', re.MULTILINE)
 
 
 def models(homes: Homes) -> dict[str, str]:
@@ -35,9 +33,7 @@ def models(homes: Homes) -> dict[str, str]:
 
 def params(homes: Homes) -> dict[str, str]:
     """Return the code of each group's `params.py`, by group."""
-    shapes = {
-        name: transform(homes.library.schemas[name].shape, _date_or_text) for name in homes.params
-    }
+    shapes = {name: transform(homes.library.schemas[name].shape, _date_or_text) for name in homes.params}
     return _generate("params", shapes, homes.home, settings.PARAMS)
 
 
@@ -70,7 +66,9 @@ def _generate(
     if not isinstance(found, dict):
         raise SpecError("", f"datamodel-code-generator gave no {module}")
     return {
-        path[0]: _tidy(str(code)) for path, code in found.items() if path[-1] == f"{module}.py" and len(path) > 1
+        path[0]: _tidy(str(code))
+        for path, code in found.items()
+        if path[-1] == f"{module}.py" and len(path) > 1
     }
 
 
@@ -110,7 +108,8 @@ def _inherit(shapes: Mapping[str, JsonObject], home: Mapping[str, str]) -> dict[
             break
         bases = found
     return {
-        name: shape if bases[name] == name else _subclass(shape, bases[name]) for name, shape in shapes.items()
+        name: shape if bases[name] == name else _subclass(shape, bases[name])
+        for name, shape in shapes.items()
     }
 
 

@@ -57,7 +57,12 @@ class Homes:
             "models_only": group in self._overlay.models_only,
             "operations": [_facts(operation, self._overlay) for operation in self.operations.get(group, ())],
             "schemas": {
-                name: [self.home[name], name in self.models, name in self.params, self.library.schemas[name].shape]
+                name: [
+                    self.home[name],
+                    name in self.models,
+                    name in self.params,
+                    self.library.schemas[name].shape,
+                ]
                 for name in sorted(self._names(group))
             },
         }
@@ -106,11 +111,9 @@ def _facts(operation: Operation, overlay: Overlay) -> list[object]:
         operation.lifecycle,
         operation.deprecated,
         operation.scopes,
-        [
-            [p.name, p.inside, p.required, p.description, p.schema, p.limits]
-            for p in operation.parameters
-        ],
+        [[p.name, p.inside, p.required, p.description, p.schema, p.limits] for p in operation.parameters],
         operation.body,
+        operation.body_required,
         operation.results,
         operation.answer,
         operation.errors,

@@ -14,8 +14,8 @@ _TAKEN = frozenset(
         "Annotated", "Any", "AsyncListCall", "AsyncSender", "ConfigDict", "Field", "ListOperation", "Literal",
         "Mapping", "Model", "NoneType", "NotRequired", "Operation", "Paging", "RequestOptions", "Sender",
         "Sequence", "SyncPager", "TypeAlias", "TypeAliasType", "TypedDict", "UNSET", "Union", "Unset",
-        "builtins", "cached_property", "datetime", "models", "operations", "params", "resources",
-        "shared_models", "shared_params",
+        "bool", "builtins", "cached_property", "datetime", "float", "int", "models", "operations", "params", "resources",
+        "shared_models", "shared_params", "str",
     }
 )  # fmt: skip
 # Arguments that would hide what the body of their function needs.

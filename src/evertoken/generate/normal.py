@@ -53,9 +53,7 @@ def text(description: object) -> str:
 def _wrap(line: str) -> str:
     indent = re.match(r"\s*(?:[-*]|\d+\.)?\s*", line)
     hang = " " * (len(indent.group()) if indent else 0)
-    return textwrap.fill(
-        line, _WIDTH, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
-    )
+    return textwrap.fill(line, _WIDTH, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)
 
 
 def normal(schema: object, refer: Callable[[str], JsonObject]) -> JsonObject:

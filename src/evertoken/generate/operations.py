@@ -48,6 +48,7 @@ class Operation:
     scopes: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     body: JsonObject | None
+    body_required: bool
     results: tuple[JsonObject | None, ...]
     answer: str
     errors: tuple[tuple[str, str], ...]
@@ -149,6 +150,7 @@ class _Reader:
             scopes=self._scopes(raw),
             parameters=tuple(self._parameters(raw, item, stem)),
             body=self._body(raw, stem),
+            body_required=_required(raw),
             results=results,
             answer=answer,
             errors=errors,
@@ -236,6 +238,12 @@ class _Reader:
 
     def _place(self, *more: str) -> str:
         return self._document.place((*self._parts, *more))
+
+
+def _required(raw: JsonObject) -> bool:
+    # A body that is written elsewhere counts as optional: the caller may leave it out, and the API answers.
+    body: object = raw.get("requestBody")
+    return is_object(body) and body.get("required") is True
 
 
 def _is_json(media: str) -> bool:

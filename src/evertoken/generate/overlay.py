@@ -104,5 +104,7 @@ def _only(document: Document, parts: tuple[str, ...], entry: object, keys: set[s
         raise SpecError(document.place(parts), "is not an object")
     for key in entry:
         if key not in keys:
-            raise SpecError(document.place((*parts, key)), f"unknown key; known are {', '.join(sorted(keys))}")
+            raise SpecError(
+                document.place((*parts, key)), f"unknown key; known are {', '.join(sorted(keys))}"
+            )
     return entry

@@ -74,7 +74,11 @@ def query(shape: JsonObject) -> JsonObject:
     """Return the schema of a query parameter as it is passed: dates as text, nothing structured."""
     if "anyOf" in shape:
         return {**shape, "anyOf": [query(member) for member in shape["anyOf"]]}
-    if shape.get("format") == "date-time" or not shape.keys() - {"description"} or shape.get("type") == "object":
+    if (
+        shape.get("format") == "date-time"
+        or not shape.keys() - {"description"}
+        or shape.get("type") == "object"
+    ):
         return {"type": "string"}
     return shape
 

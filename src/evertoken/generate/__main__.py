@@ -1,0 +1,98 @@
+"""`python -m evertoken.generate`: write or compare the generated package."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+# src/evertoken/generate/__main__.py in a checkout; in an installed package there is no spec/ beside it.
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status: 1 when a document is wrong or files differ."""
+    arguments = _parser().parse_args(argv)
+    try:
+        from evertoken.generate.problem import SpecError  # noqa: PLC0415  # after the arguments: --help is quick
+
+        try:
+            return _run(arguments)
+        except SpecError as error:
+            _complain(str(error))
+        except RecursionError:
+            _complain(f"{arguments.spec or 'spec'}: is nested too deeply, or refers to itself")
+        except OSError as error:
+            _complain(f"{error.filename or arguments.out}: {error.strerror or error}")
+    except ModuleNotFoundError as error:
+        _complain(f"{error.name} is not installed; pip install 'evertoken[generate]'")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="generate", description="Write the typed package of the API from OpenAPI documents."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail and list what differs")
+    parser.add_argument("--spec", type=Path, help="another OpenAPI file, or folder of files; needs --out")
+    parser.add_argument("--out", type=Path, help="the package's folder; it is replaced as a whole")
+    parser.add_argument(
+        "--overlay", type=Path, help="corrections; default: overlay.yaml in the folder of --spec"
+    )
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from evertoken.generate import output  # noqa: PLC0415  # it takes half a second to import
+    from evertoken.generate.build import build, source_of  # noqa: PLC0415
+    from evertoken.generate.problem import SpecError  # noqa: PLC0415
+
+    started = time.monotonic()
+    spec, out = arguments.spec, arguments.out
+    if spec is not None and out is None:
+        raise SpecError("--spec", "needs --out: the folder of the package to write")
+    own = spec is None
+    spec = spec or _ROOT / "spec"
+    if not spec.exists():
+        raise SpecError("--spec", f"{spec} is not there")
+    out = (out or _ROOT / "generated" / "evertoken_api").absolute()
+    with _progress(quiet=arguments.check) as report:
+        files = build(source_of(spec, arguments.overlay, own=own), report)
+    if arguments.check:
+        lines = output.differences(files, out)
+        for line in lines:
+            print(line)  # noqa: T201  # the answer of --check
+        if lines:
+            _complain(f"{len(lines)} of {len(files)} files differ from spec/; run scripts/generate")
+        return 1 if lines else 0
+    if output.differences(files, out):
+        output.replace(files, out)
+    seconds = time.monotonic() - started
+    print(f"{len(files)} files in {out} ({seconds:.1f} s)", file=sys.stderr)  # noqa: T201  # a program
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show the current step: moving on a terminal, else a line each."""
+    if not sys.stderr.isatty():
+        yield (lambda _step: None) if quiet else lambda step: print(step, file=sys.stderr)  # noqa: T201
+        return
+    import rich.console  # noqa: PLC0415  # only a terminal needs it
+
+    with rich.console.Console(stderr=True).status("Starting") as status:
+        yield lambda step: status.update(f"{step} ...")
+
+
+def _complain(reason: str) -> None:
+    print(f"generate: {reason}", file=sys.stderr)  # noqa: T201  # a program
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""From documents to the files of a package."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from typing import TYPE_CHECKING
+
+from evertoken.generate import datamodels, inert, names, output, render, validity
+from evertoken.generate import overlay as overlays
+from evertoken.generate.document import OVERLAY, Documents, is_array, is_object, read_all
+from evertoken.generate.homes import SHARED, Homes
+from evertoken.generate.library import Library
+from evertoken.generate.methods import resource, views
+from evertoken.generate.normal import text
+from evertoken.generate.operations import read_operations
+from evertoken.generate.problem import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What to build from. `command` is told in the files' headers; so is `prefix` before each file's name."""
+
+    spec: Path
+    overlay: Path | None
+    prefix: str
+    command: str
+
+
+def source_of(spec: Path, overlay: Path | None, *, own: bool) -> Source:
+    """Return the source for a folder or a file; the project's own has an overlay and a shorter command."""
+    if overlay is None and (spec / OVERLAY).is_file():
+        overlay = spec / OVERLAY
+    if own:
+        return Source(spec=spec, overlay=overlay, prefix="spec/", command="scripts/generate")
+    # Whole paths would differ between machines.
+    command = f"scripts/generate --spec {spec.name} --out FOLDER"
+    prefix = f"{spec.name}/" if spec.is_dir() else ""
+    return Source(spec=spec, overlay=overlay, prefix=prefix, command=_one_line(command))
+
+
+def build(source: Source, report: Callable[[str], None]) -> dict[str, str]:
+    """Return the package's files by path, or raise `SpecError`; `report` is told each step."""
+    report("Reading")
+    documents = Documents(read_all(source.spec))
+    overlay = overlays.load(source.overlay)
+    documents.check_references()
+    for document in documents:
+        report(f"Validating {document.name}")
+        validity.check(document)
+    report("Sorting schemas and operations")
+    library = Library(documents, overlay)
+    operations = read_operations(documents, library, overlay)
+    library.close_tags()
+    homes = Homes(library, operations, overlay)
+    report("Writing models")
+    modules = {f"{group}/models.py": code for group, code in datamodels.models(homes).items()}
+    report("Writing TypedDicts")
+    modules |= {f"{group}/params.py": code for group, code in datamodels.params(homes).items()}
+    report("Writing operations and resources")
+    for group in homes.groups:
+        modules |= _group(documents, homes, group, overlay, modules)
+    if any(name.startswith(f"{SHARED}/") for name in modules):
+        description = "Schemas that several groups of resources use."
+        models = _declared(modules.get(f"{SHARED}/models.py", ""))
+        modules[f"{SHARED}/__init__.py"] = render.package(description, {"models": models} if models else {})
+    report("Formatting")
+    return _files(source, homes, modules)
+
+
+def _group(
+    documents: Documents, homes: Homes, group: str, overlay: overlays.Overlay, modules: dict[str, str]
+) -> dict[str, str]:
+    description = _tag(documents, group) or f"Operations on {group.replace('_', ' ')}."
+    models = _declared(modules.get(f"{group}/models.py", ""))
+    exports = {"models": models} if models else {}
+    found: dict[str, str] = {}
+    if group not in overlay.models_only:
+        functions = views(homes, group, overlay)
+        root = resource((group,), functions, description)
+        classes = [colour.prefix + r.class_name for r in root.flat() for colour in render.COLOURS]
+        twice = sorted((set(classes) & set(models)) | {name for name in classes if classes.count(name) > 1})
+        if twice:
+            raise SpecError(homes.operations[group][0].place, f"two classes are called {twice[0]}")
+        exports["resources"] = sorted(classes)
+        found[f"{group}/operations.py"] = render.operations(group, functions)
+        found[f"{group}/resources.py"] = render.resources(root)
+    return {**found, f"{group}/__init__.py": render.package(description, exports)}
+
+
+def _files(source: Source, homes: Homes, modules: dict[str, str]) -> dict[str, str]:
+    """Return the modules with their headers, formatted, and what else the package holds."""
+    heads = {
+        group: output.header(
+            [_one_line(source.prefix + name) for name in homes.sources(group)],
+            homes.digest(group),
+            source.command,
+        )
+        for group in {name.partition("/")[0] for name in modules}
+    }
+    files = {name: heads[name.partition("/")[0]] + code for name, code in sorted(modules.items())}
+    top = render.package("The Auth0 Management API: one package per group of resources.", {})
+    # It holds nothing of the documents.
+    files["__init__.py"] = f"{output.MARK}; do not edit. Run again: {source.command}\n\n{top}"
+    found = output.formatted(files)
+    for path, code in found.items():
+        inert.check(path, code)
+    return {**found, "py.typed": ""}
+
+
+def _declared(code: str) -> list[str]:
+    """Return the names of the classes and aliases that a module declares."""
+    found: list[str] = []
+    for node in ast.parse(code).body:
+        match node:
+            case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                found.append(name)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.append(name)
+            case _:
+                pass
+    return sorted(found)
+
+
+def _tag(documents: Documents, group: str) -> str:
+    for document in documents:
+        tags: object = document.content.get("tags")
+        for tag in tags if is_array(tags) else ():
+            if is_object(tag) and names.snake(str(tag.get("name"))) == group:
+                return text(tag.get("description"))
+    return ""
+
+
+def _one_line(name: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in name)

@@ -1,0 +1,313 @@
+"""Operations as functions and methods: what the templates need to know of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+from evertoken.generate import names
+from evertoken.generate.paging import PagingView, paging_of
+from evertoken.generate.problem import SpecError
+from evertoken.generate.types import Types, query, without_null
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evertoken.generate.homes import Homes
+    from evertoken.generate.operations import Operation, Parameter
+    from evertoken.generate.overlay import Overlay
+
+# auth0-python's defaults, so that its users' calls give the same pages.
+_OFFSET_DEFAULTS = {"page": "0", "per_page": "50", "include_totals": "True"}
+_CHECKPOINT_DEFAULTS = {"take": "50"}
+_EARLY = {
+    "EA": "Early access: Auth0 may still change it.",
+    "BETA": "Beta: Auth0 may still change it.",
+}
+_OPTIONS = "Timeout, retries, further headers and query parameters of this call."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument: its Python name and annotation, and the name that is sent."""
+
+    name: str
+    wire: str
+    annotation: str
+    default: str | None = None
+    description: str = ""
+    positional: bool = False
+    is_text: bool = True
+
+    @property
+    def sent(self) -> str:
+        """The expression for a value of the path."""
+        return self.name if self.is_text else f"str({self.name})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionView:
+    """One operation as the templates see it."""
+
+    operation: Operation
+    name: str
+    function: str
+    path: tuple[Argument, ...]
+    query: tuple[Argument, ...]
+    body: tuple[Argument, ...] | None
+    whole_body: Argument | None
+    limits: tuple[tuple[str, tuple[int | None, int | None]], ...]
+    result: str
+    returns: str
+    paging: PagingView | None
+
+    @property
+    def key(self) -> str:
+        """The dotted name."""
+        return self.operation.key
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.operation.method
+
+    @property
+    def http_path(self) -> str:
+        """The path's template."""
+        return self.operation.path
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Scopes any of which suffices."""
+        return self.operation.scopes
+
+    @property
+    def body_argument(self) -> str:
+        """The argument that is the whole body, where there is one."""
+        return self.whole_body.name if self.whole_body else ""
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """All arguments, those that have to be given first."""
+        body = (self.whole_body,) if self.whole_body else self.body or ()
+        keywords = (*self.query, *body)
+        required = [argument for argument in keywords if argument.default is None]
+        return (*self.path, *required, *(argument for argument in keywords if argument.default is not None))
+
+    @property
+    def operation_type(self) -> str:
+        """The type of the operation as a value."""
+        if self.paging:
+            return f"ListOperation[{self.paging.item_type}, {self.paging.alias or self.paging.page}]"
+        return f"Operation[{self.returns}]"
+
+    @property
+    def summary(self) -> str:
+        """The function's docstring."""
+        return f"{self.method} {self.http_path} as a value; `{self.key}` sends it and tells of its arguments."
+
+    @property
+    def docs(self) -> str:
+        """The method's docstring, in Google style."""
+        operation = self.operation
+        arguments = "\n".join(_described(argument.name, argument.description) for argument in self.arguments)
+        parts = [
+            operation.description or f"{operation.method} {operation.path}.",
+            "Args:\n" + "\n".join(filter(None, (arguments, _described("request_options", _OPTIONS)))),
+        ]
+        if operation.answer:
+            parts.append("Returns:\n" + _filled(operation.answer, "    ", "        "))
+        if operation.scopes:
+            scopes = ", ".join(f"`{scope}`" for scope in operation.scopes)
+            parts.append(
+                _filled(f"{'Any one of the scopes' if len(operation.scopes) > 1 else 'Scope'}: {scopes}")
+            )
+        early = _EARLY.get(operation.lifecycle.upper())
+        parts += [early] if early else []
+        parts += ["Deprecated: Auth0 advises against using it."] if operation.deprecated else []
+        if operation.errors:
+            errors = (_filled(f"- {status}: {meaning}", "", "  ") for status, meaning in operation.errors)
+            parts.append("Statuses that are raised as errors:\n\n" + "\n".join(errors))
+        parts.append(f"`{operation.method} {operation.path}`")
+        return "\n\n".join(parts)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceView:
+    """One group or subgroup: its methods, and the groups below it."""
+
+    name: str
+    path: str
+    class_name: str
+    description: str
+    functions: tuple[FunctionView, ...]
+    subgroups: tuple[ResourceView, ...]
+
+    def flat(self) -> Iterator[ResourceView]:
+        """Yield this and all below it."""
+        yield self
+        for sub in self.subgroups:
+            yield from sub.flat()
+
+
+def resource(group: tuple[str, ...], functions: Sequence[FunctionView], description: str) -> ResourceView:
+    """Return a group with all below it, or raise `SpecError` where names are there twice."""
+    own = [function for function in functions if function.operation.group == group]
+    depth = len(group)
+    below = sorted(
+        {
+            f.operation.group[depth]
+            for f in functions
+            if f.operation.group[:depth] == group != f.operation.group
+        }
+    )
+    taken = set(below)
+    for function in own:
+        if function.name in taken:
+            raise SpecError(
+                function.operation.place,
+                f"{'.'.join(group)} has {function.name} twice, as method or subgroup",
+            )
+        taken.add(function.name)
+    named = " ".join(part.replace("_", " ") for part in reversed(group))
+    return ResourceView(
+        name=group[-1],
+        path=".".join(group),
+        class_name="".join(names.pascal(part) for part in group),
+        description=description or f"Operations on {named}.",
+        functions=tuple(own),
+        subgroups=tuple(resource((*group, name), functions, "") for name in below),
+    )
+
+
+def views(homes: Homes, group: str, overlay: Overlay) -> list[FunctionView]:
+    """Return the operations of a group, or raise `SpecError` where two would be one function."""
+    found: dict[str, FunctionView] = {}
+    for operation in homes.operations[group]:
+        view = _view(homes, operation, overlay)
+        if view.function in found:
+            other = found[view.function].operation
+            raise SpecError(
+                operation.place,
+                f"the function {view.function} is there twice, for {other.key} and {operation.key}",
+            )
+        found[view.function] = view
+    return list(found.values())
+
+
+def _view(homes: Homes, operation: Operation, overlay: Overlay) -> FunctionView:
+    types = Types(homes, operation.group[0])
+    function = "_".join((*operation.group[1:], operation.name))
+    paging = paging_of(homes.library, types, operation, overlay.paging.get(operation.key), function)
+    taken: set[str] = set()
+    path = tuple(_unique(argument, taken, operation) for argument in _path(operation, types))
+    queried = [p for p in operation.parameters if p.inside == "query"]
+    asked = tuple(_unique(_query(p, types, _defaults(paging), operation), taken, operation) for p in queried)
+    whole, properties = _body(homes, operation, types)
+    results = list(dict.fromkeys(types.result(shape) for shape in operation.results)) or ["None"]
+    results.sort(key=lambda name: name == "None")
+    return FunctionView(
+        operation=operation,
+        name=operation.name,
+        function=names.function(function, operation.place),
+        path=path,
+        query=asked,
+        body=None if properties is None else tuple(_unique(a, taken, operation) for a in properties),
+        whole_body=_unique(whole, taken, operation) if whole else None,
+        limits=tuple((p.name, p.limits) for p in queried if p.limits != (None, None)),
+        result="NoneType" if results == ["None"] else " | ".join(results),
+        returns=" | ".join(results),
+        paging=paging,
+    )
+
+
+def _path(operation: Operation, types: Types) -> Iterator[Argument]:
+    parameters = {p.name: p for p in operation.parameters if p.inside == "path"}
+    templated = re.findall(r"\{([^{}]*)\}", operation.path)
+    if sorted(templated) != sorted(parameters):
+        named = ", ".join(sorted(set(templated) ^ set(parameters)))
+        raise SpecError(operation.place, f"the path and its parameters do not name the same: {named}")
+    for name in templated:
+        annotation = types.argument(without_null(query(parameters[name].schema)))
+        is_text = annotation not in {"int", "float", "bool"}
+        yield Argument(
+            name=names.argument(name, operation.place),
+            wire=name,
+            annotation=annotation if is_text and "Literal" in annotation or not is_text else "str",
+            description=parameters[name].description,
+            positional=True,
+            is_text=is_text,
+        )
+
+
+def _defaults(paging: PagingView | None) -> dict[str, str]:
+    if paging is None:
+        return {}
+    return _OFFSET_DEFAULTS if paging.by_offset else _CHECKPOINT_DEFAULTS
+
+
+def _query(parameter: Parameter, types: Types, defaults: dict[str, str], operation: Operation) -> Argument:
+    annotation = types.argument(without_null(query(parameter.schema)))
+    return Argument(
+        name=names.argument(parameter.name, operation.place),
+        wire=parameter.name,
+        annotation=annotation if parameter.required else f"{annotation} | None",
+        default=None if parameter.required else defaults.get(parameter.name, "None"),
+        description=parameter.description,
+    )
+
+
+def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | None, list[Argument] | None]:
+    if operation.body is None:
+        return None, None
+    found = homes.library.properties(operation.body)
+    if found is None:
+        annotation = types.argument(operation.body)
+        whole = Argument(
+            name="request",
+            wire="request",
+            annotation=annotation if operation.body_required else f"{annotation} | Unset",
+            default=None if operation.body_required else "UNSET",
+            description=operation.body.get("description", "") or "The body.",
+        )
+        return whole, None
+    properties, required = found
+    arguments = [
+        Argument(
+            name=names.argument(wire, operation.place),
+            wire=wire,
+            annotation=types.argument(shape) if wire in required else f"{types.argument(shape)} | Unset",
+            default=None if wire in required else "UNSET",
+            description=shape.get("description", ""),
+        )
+        for wire, shape in properties.items()
+    ]
+    return None, arguments
+
+
+def _unique(argument: Argument, taken: set[str], operation: Operation) -> Argument:
+    name = argument.name
+    if name in taken:
+        name = f"{name}_"
+    if name in taken:
+        raise SpecError(operation.place, f"two arguments are called {name}")
+    taken.add(name)
+    return dataclasses.replace(argument, name=name)
+
+
+def _described(name: str, description: str) -> str:
+    flat = " ".join(description.split()) or "Not described."
+    return _filled(f"{name}: {flat}", "    ", "        ")
+
+
+def _filled(line: str, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(
+        " ".join(line.split()),
+        100,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
