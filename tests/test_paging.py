@@ -76,7 +76,7 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
 }
 
 
-def clients(paging: Paging = BOTH, **query: QueryValue) -> RowList:
+def clients(paging: Paging = BOTH, /, **query: QueryValue) -> RowList:
     """Return the operation as generated code makes it, `from_` standing for `from`."""
     wire = {key.rstrip("_"): value for key, value in query.items()}
     sent, result = resolve(paging, wire)
@@ -117,7 +117,7 @@ class Tenant:
 
     def carry_out(self, operation: Operation[T], options: RequestOptions | None) -> T:
         check_query(operation)
-        query = {key: value for key, value in operation.query.items() if value is not None}
+        query: dict[str, QueryValue] = {k: v for k, v in operation.query.items() if v is not None}
         self.requests.append(query)
         self.options.append(options)
         body = json.dumps(self._answer(query)).encode()
@@ -186,6 +186,11 @@ def ids(rows: Iterable[Row]) -> list[str | None]:
     return [row.client_id for row in rows]
 
 
+async def collect(call: AsyncListCall[Row, Response], into: list[str | None]) -> None:
+    async for row in call:
+        into.append(row.client_id)  # noqa: PERF401 - a comprehension would lose what came before an error
+
+
 def numbered(*numbers: int) -> list[str | None]:
     return [f"c{number}" for number in numbers]
 
@@ -211,7 +216,7 @@ SIZES = st.sampled_from([10, 20, 25, 40, 50, 100])
 @settings(max_examples=150, deadline=None)
 @example(count=1001, per_page=100, cap=50, echo=True, from_top=True)
 @example(count=50, per_page=100, cap=50, echo=False, from_top=True)
-def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, from_top: bool) -> None:  # noqa: FBT001
+def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, from_top: bool) -> None:
     """With totals every row comes once, in order, in as few requests as the rows need."""
     tenant = Tenant(count, cap=cap, echo=echo)
     page = 0 if from_top else None
@@ -267,7 +272,7 @@ def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
 def test_odd_page_sizes_lose_no_row_before_the_wall(
     count: int,
     per_page: int,
-    totals: bool,  # noqa: FBT001
+    totals: bool,
     cap: int,
 ) -> None:
     """The last rows before row 1,000 come in shorter pages where a whole one would get a 400."""
@@ -293,18 +298,23 @@ def test_list_from_a_later_page_goes_on_to_the_end(  # noqa: PLR0917 - the dimen
     page: int,
     per_page: int,
     cap: int,
-    totals: bool,  # noqa: FBT001
-    echo: bool,  # noqa: FBT001
-    own_pages: bool,  # noqa: FBT001
+    totals: bool,
+    echo: bool,
+    own_pages: bool,
 ) -> None:
-    """Whatever a server that cuts pages takes page 3 for, no row from there on is lost or comes twice."""
+    """Whatever a server that cuts pages takes page 3 for, none of its rows is lost or comes twice."""
     tenant = Tenant(count, cap=cap, echo=echo, own_pages=own_pages)
     size = min(per_page, cap)
     start = page * (size if own_pages else per_page)
     operation = clients(page=page, per_page=per_page, include_totals=totals)
 
-    # A cut that shows nowhere can be guessed only where it leaves the usual 50 rows.
-    assert ids(Sync(tenant).send_list(operation)) == all_ids(tenant)[start:]
+    rows = all_ids(tenant)
+    expected = rows[start:]
+    if own_pages and not (totals and echo):
+        # What page 3 was for the server is not known: its rows, then those from row 3 * per_page on.
+        given_ = rows[start : start + size]
+        expected = given_ + [row for row in rows[page * per_page :] if row not in given_]
+    assert ids(Sync(tenant).send_list(operation)) == expected
 
 
 def test_next_pages_follow_the_echoed_limit() -> None:
@@ -380,20 +390,18 @@ def test_switch_without_limits_takes_the_longest_page() -> None:
 
 
 @pytest.mark.parametrize("totals", [True, False])
-def test_reachable_rows_come_before_the_limit_error(totals: bool) -> None:  # noqa: FBT001
+def test_reachable_rows_come_before_the_limit_error(totals: bool) -> None:
     """Without a checkpoint mode the first 1,000 rows come, then the error, and no request gets a 400."""
     tenant = Tenant(1200)
     rows: list[Row] = []
 
-    with pytest.raises(PaginationLimitError, match=r"clients\.list.*take="):
-        rows.extend(Sync(tenant).send_list(clients(OFFSET, per_page=30, include_totals=totals)))
-
-    assert ids(rows) == all_ids(tenant)[:990] or ids(rows) == []
-    seen: list[Row] = []
     pager = Sync(tenant).send_list(clients(OFFSET, per_page=30, include_totals=totals))
-    with pytest.raises(PaginationLimitError):
-        seen.extend(row for page in pager.iter_pages() for row in page.items)
-    assert ids(seen) == all_ids(tenant)[:1000] or ids(seen) == []
+
+    with pytest.raises(PaginationLimitError, match=r"clients\.list.*take="):
+        rows.extend(pager)
+
+    # Row 990 is the last that whole pages of 30 reach; a page of 10 reaches the others.
+    assert ids(rows) == all_ids(tenant)[:1000]
 
 
 def test_list_from_a_later_page_ends_at_the_wall() -> None:
@@ -403,8 +411,7 @@ def test_list_from_a_later_page_ends_at_the_wall() -> None:
     pager = Sync(tenant).send_list(clients(page=1, per_page=100, include_totals=True))
 
     with pytest.raises(PaginationLimitError):
-        for row in pager:
-            rows.append(row)  # noqa: PERF402 - extend would lose what came before the error
+        rows.extend(pager)
 
     assert ids(rows) == all_ids(tenant)[100:1000]
 
@@ -434,14 +441,19 @@ def test_equal_rows_without_a_key_are_not_taken_for_one(key: str | None) -> None
 def test_rows_of_any_shape_can_be_compared() -> None:
     """Rows that drifted to plain values survive the switch too."""
     paging = dataclasses.replace(BOTH, item=object)
-    response = {"total": 1001, "start": 0, "limit": 50, "clients": ["a", 7, {"client_id": "x"}, ["b"]]}
+    response: object = {
+        "total": 1001,
+        "start": 0,
+        "limit": 50,
+        "clients": ["a", 7, {"client_id": "x"}, ["b"]],
+    }
     first = turn(cast("ListOperation[object, object]", clients(paging, include_totals=True)), response, START)
     assert isinstance(first.following, ListOperation)
 
     second = turn(first.following, {"clients": [["b"], "a", "new"], "next": "n"}, first.trail)
 
     assert second.items == ["new"]
-    assert second.trail.skip == {"int 7": 1} or len(second.trail.skip) == 2
+    assert len(second.trail.skip) == 2
 
 
 # What servers do wrong
@@ -450,7 +462,7 @@ def test_rows_of_any_shape_can_be_compared() -> None:
 @pytest.mark.parametrize("bad", [None, "text", {"a": 1}, 5])
 def test_rows_that_are_no_list_are_no_rows(bad: object) -> None:
     """An envelope whose rows are missing or drifted is a page without rows, and the last."""
-    response = {"clients": bad, "total": 70, "start": 0, "limit": 50}
+    response: object = {"clients": bad, "total": 70, "start": 0, "limit": 50}
 
     page = turn(cast("ListOperation[object, object]", clients(include_totals=True)), response, START)
 
@@ -468,7 +480,7 @@ def test_answer_of_another_shape_is_the_last_page(response: object) -> None:
 @pytest.mark.parametrize("odd", [True, "7", -1, float("inf"), float("nan"), None, [1]])
 def test_totals_that_are_no_count_are_ignored(odd: object) -> None:
     """A total that is no number counts as none."""
-    response = {"clients": [{}], "total": odd}
+    response: object = {"clients": [Row()], "total": odd}
 
     page = turn(cast("ListOperation[object, object]", clients(include_totals=True)), response, START)
 
@@ -650,8 +662,7 @@ async def test_async_limit_error_comes_after_the_rows() -> None:
     rows: list[str | None] = []
 
     with pytest.raises(PaginationLimitError):
-        async for row in Async(tenant).send_list(clients(OFFSET, per_page=100)):
-            rows.append(row.client_id)  # noqa: PERF401 - a comprehension would lose what came before
+        await collect(Async(tenant).send_list(clients(OFFSET, per_page=100)), rows)
 
     assert rows == all_ids(tenant)[:1000]
 

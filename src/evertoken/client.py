@@ -382,7 +382,9 @@ class _Calls:
         self.codec = Codec(
             base_url=f"{root}{path}",
             headers=headers,
-            custom_domain=None if custom_domain is None else parse_domain(custom_domain).host,
+            custom_domain=None
+            if custom_domain is None
+            else parse_domain(custom_domain, "custom_domain").host,
             client_info=client_info,
             timeout=timeout,
             strict=strict,

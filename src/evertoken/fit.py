@@ -41,12 +41,14 @@ class Key(str):
 class Mismatch:
     """A place whose value does not fit, such as `$.clients[7].callbacks: expected list, got str`.
 
-    It holds types, never values: a value may be a secret.
+    It holds types, never values: a value may be a secret. `tag` tells that the spec has a constant there,
+    such as tells variants apart.
     """
 
     place: tuple[str | int, ...]
     expected: str
     got: str
+    tag: bool = dataclasses.field(default=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{functools.reduce(child, self.place, '$')}: expected {self.expected}, got {self.got}"
@@ -152,10 +154,7 @@ class Walk:
         return None
 
     def _branches(self, annotation: object, branches: Sequence[object], value: object) -> _Fit:
-        # Where the value itself does not fit, nothing below it was looked at: counted alone, None would
-        # win against a list with two odd rows.
-        fits = [self.fit(branch, value) for branch in branches]
-        kept, found = min(fits, key=lambda fit: (any(not m.place for m in fit[1]), len(fit[1])))
+        kept, found = min((self.fit(branch, value) for branch in branches), key=_distance)
         return (kept, found) if all(m.place for m in found) else (value, [_misfit(annotation, value)])
 
     def _rows(self, item: object, value: list[object]) -> _Fit:
@@ -175,7 +174,7 @@ class Walk:
         found: list[Mismatch] = []
         names = {name: wire_name(name, field) for name, field in model.model_fields.items()}
         given = {name for name, key in names.items() if key in value}
-        built = model.model_construct(given)
+        built = model.model_construct(given | (value.keys() - names.values()))
         for name, key in names.items():
             annotation = _field_annotation(model, name)
             if name in given:
@@ -183,12 +182,26 @@ class Walk:
                 found += (m.below(key) for m in inner)
             elif model.model_fields[name].is_required():
                 fields[name] = None
-                found.append(Mismatch((key,), describe(annotation), "nothing"))
+                found.append(Mismatch((key,), describe(annotation), "nothing", _is_tag(annotation)))
             else:
                 fields[name] = built.__dict__[name]
         extra, inner = self._entries(_extra_annotation(model), rest)
         _fill(built, fields, cast("dict[str, object]", extra))
         return built, found + inner
+
+
+def _distance(fit: _Fit) -> tuple[int, int, int, int]:
+    """Return how far a value is from a branch of a union, the worst first.
+
+    Where the value itself does not fit, nothing below it was looked at: counted alone, None would win
+    against a list with two odd rows. Then come the constants that tell variants apart.
+    """
+    kept, found = fit
+    known = 0
+    if isinstance(kept, pydantic.BaseModel):
+        known = len(kept.model_fields_set & type(kept).model_fields.keys())
+    here = sum(not m.place for m in found)
+    return here, sum(m.tag and len(m.place) == 1 for m in found), len(found), -known
 
 
 def _fill(built: pydantic.BaseModel, fields: dict[str, object], extra: dict[str, object]) -> None:
@@ -245,6 +258,13 @@ def _is_model(annotation: object) -> typing_extensions.TypeIs[type[pydantic.Base
     return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
 
 
+def _is_tag(annotation: object) -> bool:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Union or origin is types.UnionType:
+        return all(branch is type(None) or _is_tag(branch) for branch in arguments)
+    return origin is Literal
+
+
 def describe(annotation: object) -> str:
     """Return the readable name of a type, without those of what it holds."""
     if isinstance(annotation, _ALIASES):
@@ -283,4 +303,4 @@ def _alternatives(names: Iterable[str]) -> str:
 def _misfit(annotation: object, value: object) -> Mismatch:
     expected = describe(annotation)
     got = "None" if value is None else type(value).__name__
-    return Mismatch((), expected, f"another {got}" if got == expected else got)
+    return Mismatch((), expected, f"another {got}" if got == expected else got, _is_tag(annotation))

@@ -48,14 +48,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def parse_domain(domain: object) -> Origin:
+def parse_domain(domain: object, argument: str = "domain") -> Origin:
     """Return the origin of a tenant: `tenant.eu.auth0.com`, `host:port`, or an https URL of one.
 
     http is for loopback only. Raises ArgumentError for anything else.
     """
-    origin, path = _parse("domain", domain)
-    if path not in ("", "/"):
-        raise ArgumentError("domain", f"{domain!r} has a path; {_EXAMPLE}")
+    origin, path = _parse(argument, domain)
+    if path not in {"", "/"}:
+        raise ArgumentError(argument, f"{domain!r} has a path; {_EXAMPLE}")
     return origin
 
 

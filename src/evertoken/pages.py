@@ -134,8 +134,10 @@ class _Offset:
     """Where a page of offset mode lies.
 
     `page` is the number asked for, `start` the row it begins with, `size` the rows of a full page, `length`
-    the rows it has. `total` is None for a bare array. `whole` tells that it is as long as it was asked for;
-    `sure`, that `start` is known.
+    the rows it has. `total` is None for a bare array. `whole` tells that it is as long as it was asked for.
+
+    A server may cut a page and count pages in its own size, or in the one asked for. Where nothing tells,
+    `sure` is false, and `start` such that the walk goes on with the row that was asked for.
     """
 
     page: int
@@ -157,19 +159,21 @@ class _Offset:
         if cuts and length == USUAL_PAGE < size and (page == 0 or not echoed):
             size = USUAL_PAGE
         as_asked = asked is None or size == asked
-        start = None if as_asked else _count(response, "start")
+        start = page * size if as_asked or page == 0 else _count(response, "start")
         return cls(
             page=page,
-            start=page * size if start is None else start,
+            start=page * (asked or size) - size if start is None else start,
             size=size,
             length=length,
             total=total(response),
             whole=asked is not None and length == asked,
-            sure=as_asked or page == 0 or start is not None,
+            sure=start is not None,
         )
 
     @property
     def last(self) -> bool:
+        if not self.sure:
+            return self.length < self.size
         if self.total is not None:
             return not self.length or self.start + self.length >= self.total
         # A longer page than was asked for: the server does not page this list.
@@ -197,8 +201,7 @@ def _offset_trail(trail: Trail, at: _Offset, rows: Sequence[object], paging: Pag
     if from_top and paging.checkpoint is not None and not at.last:
         seen = collections.Counter(seen) + collections.Counter(_marks(rows, paging.key))
     if not at.sure:
-        # Cut by a server that counts pages either in its own size or in the one asked for. Going on from
-        # the lesser of the two rows, this page may come again.
+        # This page may come again.
         skip = collections.Counter(_marks(rows, paging.key))
     uncut = trail.uncut or (at.whole and at.length > USUAL_PAGE)
     return Trail(began=True, from_top=from_top, uncut=uncut, seen=seen, skip=skip)

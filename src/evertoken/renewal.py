@@ -42,6 +42,10 @@ MANDATORY_SHARE: Final = 0.10
 MANDATORY_LONGEST: Final = 60.0
 """Seconds: what a request may be under way with a token before the API looks at its expiry."""
 
+MANDATORY_LEAST: Final = 1.0
+"""Seconds, half of a life at most: dates in a JWT are whole seconds (RFC 7519, 2), so that a token may
+end up to one second before its `expires_in` is over."""
+
 QUIET_PERIOD: Final = 60.0
 """Seconds between failing renewals while the old token is still good."""
 
@@ -92,7 +96,8 @@ class _Held:
 
     @property
     def mandatory(self) -> float:
-        return min(MANDATORY_SHARE * self.lifetime, MANDATORY_LONGEST)
+        window = min(MANDATORY_SHARE * self.lifetime, MANDATORY_LONGEST)
+        return max(window, min(MANDATORY_LEAST, 0.5 * self.lifetime))
 
     def age(self, clock: Clock) -> float:
         # Suspend stops the monotonic clock, an administrator moves the other: the larger one is safe.

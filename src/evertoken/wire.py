@@ -137,10 +137,13 @@ def _is_array(value: object) -> TypeIs[Sequence[object]]:
 
 
 def _properties(value: pydantic.BaseModel) -> Iterator[tuple[str, object]]:
-    yield from (value.model_extra or {}).items()
+    extra = value.model_extra or {}
+    yield from extra.items()
     for name, field in type(value).model_fields.items():
-        if name in value.model_fields_set:
-            yield wire_name(name, field), cast("object", value.__dict__[name])
+        held = cast("object", value.__dict__[name])
+        # An unknown key may be spelled as a field's name in Python. Then it is what was set.
+        if name in value.model_fields_set and not (name in extra and held is None):
+            yield wire_name(name, field), held
 
 
 def _entries(value: Mapping[object, object], place: str) -> Iterator[tuple[str, object]]:

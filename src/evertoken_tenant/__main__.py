@@ -76,13 +76,12 @@ def until_signalled() -> None:
 def main(argv: Sequence[str] | None = None, *, wait: Callable[[], None] = until_signalled) -> int:
     """Serve until `wait` returns. Returns the exit status: 2 for settings that cannot be."""
     options = _parser().parse_args(argv)
-    burst = max(1, int(options.rate_limit * 10)) if options.rate_burst is None else options.rate_burst
     try:
         tenant = Tenant(
             clients=options.clients,
             token_lifetime=options.token_lifetime,
             rate_limit=options.rate_limit,
-            rate_burst=burst,
+            rate_burst=options.rate_burst,
             seed=options.seed,
         )
         tenant.delay(token=options.delay, api=options.delay)

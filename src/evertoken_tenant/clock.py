@@ -14,6 +14,7 @@ class Clock:
         self.now = now
 
     def __call__(self) -> float:
+        """Return the time."""
         return self.now
 
     def advance(self, seconds: float) -> None:

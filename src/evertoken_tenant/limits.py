@@ -33,11 +33,13 @@ class Allowance:
 
 
 class TokenBucket:
-    """Holds up to `burst` requests and gains `rate` of them per second. It starts full."""
+    """Holds up to `burst` requests (default: what comes in 10 s), gains `rate` per second, starts full."""
 
-    def __init__(self, *, rate: float, burst: int) -> None:
+    def __init__(self, *, rate: float, burst: int | None = None) -> None:
         if not (rate > 0 and math.isfinite(rate)):
             raise ValueError(f"rate: {rate!r} is not a number of requests per second above 0")
+        if burst is None:
+            burst = max(1, int(rate * 10))
         if burst < 1:
             raise ValueError(f"burst: {burst!r} is less than one request")
         self._rate = rate

@@ -96,6 +96,7 @@ class Text:
     form: str | None = None
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check the type, then lengths, pattern and format."""
         if not isinstance(value, str):
             raise _wrong_type("string", value, place)
         if len(value) < self.least:
@@ -116,6 +117,7 @@ class Whole:
     most: int | None = None
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check the type and the limits."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise _wrong_type("integer", value, place)
         if self.least is not None and value < self.least:
@@ -129,6 +131,7 @@ class Flag:
     """A boolean."""
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check the type."""
         if not isinstance(value, bool):
             raise _wrong_type("boolean", value, place)
 
@@ -140,6 +143,7 @@ class Choice:
     values: str
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check that it is one of them."""
         if not isinstance(value, str):
             raise _wrong_type("string", value, place)
         if value not in self.values.split():
@@ -154,6 +158,7 @@ class Many:
     least: int = 0
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check the length and every item."""
         if not isinstance(value, list):
             raise _wrong_type("array", value, place)
         if len(value) < self.least:
@@ -170,6 +175,7 @@ class Or:
     last: Schema
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check for either kind."""
         try:
             self.first(value, place)
         except MismatchError:
@@ -183,6 +189,7 @@ class Null:
     schema: Schema
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check what is not null."""
         if value is not None:
             self.schema(value, place)
 
@@ -197,6 +204,7 @@ class Shape:
     most: int | None = None
 
     def __call__(self, value: Json, place: str = "") -> None:
+        """Check required and unknown names, values, and how many there are."""
         if not isinstance(value, dict):
             raise _wrong_type("object", value, place)
         known = {name.rstrip("!"): schema for name, schema in self.props.items()}

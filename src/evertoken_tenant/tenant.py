@@ -22,6 +22,7 @@ from evertoken_tenant.pipeline import Pipeline, Reply
 from evertoken_tenant.refusal import api_error, token_error
 from evertoken_tenant.routes import operations
 from evertoken_tenant.site import Site
+from evertoken_tenant.token_endpoint import access_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,8 +45,8 @@ class Tenant:
     `clients` applications are there at the start, the same for the same `seed`; the tenant's own, which
     has `client_id` and `client_secret`, can be read and changed but is in no list. `scopes` is what it is
     granted (default: all there are for applications). Lifetime of tokens in seconds; `rate_limit` in
-    requests per second above a bucket of `rate_burst`, for the API; the token endpoint has none unless
-    `token_rate_limit` is set. `clock` returns Unix time, `sleep` carries out `delay` in process.
+    requests per second, of which a bucket holds `rate_burst` (default: 10 seconds' worth), for the API; the
+    token endpoint has none unless `token_rate_limit` is set. `clock` returns Unix time, `sleep` carries out `delay` in process.
     `custom_domains` are answered as well as `domain`. Safe to share between threads.
     """
 
@@ -55,7 +56,7 @@ class Tenant:
         clients: int = 300,
         token_lifetime: int = 86_400,
         rate_limit: float = 1_000,
-        rate_burst: int = 10_000,
+        rate_burst: int | None = None,
         token_rate_limit: float | None = None,
         token_rate_burst: int | None = None,
         clock: Callable[[], float] = time.time,
@@ -75,8 +76,7 @@ class Tenant:
         every = {scope for operation in known for scope in operation.scopes.split()}
         buckets: dict[Kind, TokenBucket] = {"api": TokenBucket(rate=rate_limit, burst=rate_burst)}
         if token_rate_limit is not None:
-            burst = max(1, int(token_rate_limit)) if token_rate_burst is None else token_rate_burst
-            buckets["token"] = TokenBucket(rate=token_rate_limit, burst=burst)
+            buckets["token"] = TokenBucket(rate=token_rate_limit, burst=token_rate_burst)
         self._inside = Pipeline(
             site=Site(f"https://{domain}", custom_domains=frozenset(custom_domains)),
             clock=clock,
@@ -198,6 +198,19 @@ class Tenant:
     def clear_faults(self) -> None:
         """Let everything go well again, without delay."""
         self._inside.faults.clear()
+
+    def issue_token(self, *, scopes: Iterable[str] | None = None) -> str:
+        """Return an access token without a token request, of all scopes granted or of any others."""
+        inside = self._inside
+        claims = access_claims(
+            inside.site,
+            self.domain,
+            client_id=self.client_id,
+            scope=" ".join(self.scopes if scopes is None else scopes),
+            now=inside.clock(),
+            lifetime=self.token_lifetime,
+        )
+        return inside.tokens.issue(claims)
 
     def revoke_tokens(self) -> None:
         """Refuse, with 401, every token issued so far."""

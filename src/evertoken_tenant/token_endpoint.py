@@ -102,17 +102,9 @@ def exchange(
         problem = f"Client is not authorized to access '{audience}': it has no grant for this API"
         raise refuse_token(403, "access_denied", problem)
     scope = " ".join(_scopes(form, granted))
-    claims: Row = {
-        "iss": site.issuer(name),
-        "sub": f"{application.client_id}@clients",
-        # Whatever name was used, a token is for the API of the canonical domain.
-        "aud": site.audience,
-        "iat": int(now),
-        "exp": int(now) + lifetime,
-        "scope": scope,
-        "gty": "client-credentials",
-        "azp": application.client_id,
-    }
+    claims = access_claims(
+        site, name, client_id=application.client_id, scope=scope, now=now, lifetime=lifetime
+    )
     if "organization" in form:
         organization = form["organization"]
         if not organization:
@@ -125,6 +117,21 @@ def exchange(
         "token_type": "Bearer",
     }
     return json_answer(200, body, _NO_STORE)
+
+
+def access_claims(site: Site, name: str, *, client_id: str, scope: str, now: float, lifetime: int) -> Row:
+    """Return what an access token says, issued under the domain `name`."""
+    return {
+        "iss": site.issuer(name),
+        "sub": f"{client_id}@clients",
+        # Whatever name was used, a token is for the API of the canonical domain.
+        "aud": site.audience,
+        "iat": int(now),
+        "exp": int(now) + lifetime,
+        "scope": scope,
+        "gty": "client-credentials",
+        "azp": client_id,
+    }
 
 
 def _check_grant_type(form: Mapping[str, str]) -> None:

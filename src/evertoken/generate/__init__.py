@@ -14,5 +14,5 @@
     output      headers, formatting, comparing, replacing the folder
     build       all of it, in order
 
-`scripts/generate` runs `python -m evertoken.generate`.
+`scripts/generate` runs `__main__.py`; `python -m evertoken.generate` does the same where all is in place.
 """

@@ -1,4 +1,4 @@
-"""`python -m evertoken.generate`: write or compare the generated package."""
+"""`scripts/generate`, or `python -m evertoken.generate`: write or compare the generated package."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import argparse
 import contextlib
 import sys
 import time
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 # src/evertoken/generate/__main__.py in a checkout; in an installed package there is no spec/ beside it.
 _ROOT = Path(__file__).resolve().parents[3]
+
+if "evertoken" not in sys.modules:
+    # Run by path, as scripts/generate does. The SDK's own __init__ would import what this program writes,
+    # which may be broken or not there; the package is found without it.
+    _package = types.ModuleType("evertoken")
+    _package.__path__ = [str(Path(__file__).resolve().parents[1])]
+    sys.modules["evertoken"] = _package
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def _progress(*, quiet: bool) -> Generator[Callable[[str], None]]:
     """Show the current step: moving on a terminal, else a line each."""
     if not sys.stderr.isatty():
         yield (lambda _step: None) if quiet else lambda step: print(step, file=sys.stderr)  # noqa: T201

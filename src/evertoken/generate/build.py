@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evertoken.generate import datamodels, inert, names, output, render, validity
 from evertoken.generate import overlay as overlays
 from evertoken.generate.document import OVERLAY, Documents, is_array, is_object, read_all
-from evertoken.generate.homes import SHARED, Homes
+from evertoken.generate.homes import SHARED, Homes, digest_of
 from evertoken.generate.library import Library
 from evertoken.generate.methods import resource, views
 from evertoken.generate.normal import text
@@ -19,6 +19,8 @@ from evertoken.generate.problem import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from evertoken.generate.methods import ResourceView
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,50 +64,66 @@ def build(source: Source, report: Callable[[str], None]) -> dict[str, str]:
     report("Writing TypedDicts")
     modules |= {f"{group}/params.py": code for group, code in datamodels.params(homes).items()}
     report("Writing operations and resources")
+    roots: list[ResourceView] = []
     for group in homes.groups:
-        modules |= _group(documents, homes, group, overlay, modules)
+        models = _declared(modules.get(f"{group}/models.py", ""))
+        found, root = _group(documents, homes, group, overlay, models)
+        modules |= found
+        roots += [root] if root else []
     if any(name.startswith(f"{SHARED}/") for name in modules):
         description = "Schemas that several groups of resources use."
         models = _declared(modules.get(f"{SHARED}/models.py", ""))
-        modules[f"{SHARED}/__init__.py"] = render.package(description, {"models": models} if models else {})
+        modules[f"{SHARED}/__init__.py"] = render.package(description, {".models": models} if models else {})
     report("Formatting")
-    return _files(source, homes, modules)
+    return _files(source, homes, modules, roots)
 
 
 def _group(
-    documents: Documents, homes: Homes, group: str, overlay: overlays.Overlay, modules: dict[str, str]
-) -> dict[str, str]:
-    description = _tag(documents, group) or f"Operations on {group.replace('_', ' ')}."
-    models = _declared(modules.get(f"{group}/models.py", ""))
-    exports = {"models": models} if models else {}
+    documents: Documents,
+    homes: Homes,
+    group: str,
+    overlay: overlays.Overlay,
+    models: list[str],
+) -> tuple[dict[str, str], ResourceView | None]:
+    description = _tag(documents, group) or f"Operations of `{group}`."
+    # From here too, whether another group uses a schema or not.
+    common = homes.shared_by(group)
+    exports = {module: found for module, found in (("..shared.models", common), (".models", models)) if found}
+    root: ResourceView | None = None
     found: dict[str, str] = {}
     if group not in overlay.models_only:
         functions = views(homes, group, overlay)
         root = resource((group,), functions, description)
         classes = [colour.prefix + r.class_name for r in root.flat() for colour in render.COLOURS]
-        twice = sorted((set(classes) & set(models)) | {name for name in classes if classes.count(name) > 1})
+        twice = sorted(
+            (set(classes) & {*models, *common}) | {name for name in classes if classes.count(name) > 1}
+        )
         if twice:
             raise SpecError(homes.operations[group][0].place, f"two classes are called {twice[0]}")
-        exports["resources"] = sorted(classes)
+        exports[".resources"] = sorted(classes)
         found[f"{group}/operations.py"] = render.operations(group, functions)
         found[f"{group}/resources.py"] = render.resources(root)
-    return {**found, f"{group}/__init__.py": render.package(description, exports)}
+    return {**found, f"{group}/__init__.py": render.package(description, exports)}, root
 
 
-def _files(source: Source, homes: Homes, modules: dict[str, str]) -> dict[str, str]:
+def _files(
+    source: Source, homes: Homes, modules: dict[str, str], roots: Sequence[ResourceView]
+) -> dict[str, str]:
     """Return the modules with their headers, formatted, and what else the package holds."""
-    heads = {
-        group: output.header(
-            [_one_line(source.prefix + name) for name in homes.sources(group)],
-            homes.digest(group),
-            source.command,
-        )
-        for group in {name.partition("/")[0] for name in modules}
-    }
+
+    def head(sources: Sequence[str], digest: str) -> str:
+        return output.header([_one_line(source.prefix + name) for name in sources], digest, source.command)
+
+    by_group = {name.partition("/")[0] for name in modules}
+    heads = {group: head(homes.sources(group), homes.digest(group)) for group in by_group}
     files = {name: heads[name.partition("/")[0]] + code for name, code in sorted(modules.items())}
-    top = render.package("The Auth0 Management API: one package per group of resources.", {})
-    # It holds nothing of the documents.
-    files["__init__.py"] = f"{output.MARK}; do not edit. Run again: {source.command}\n\n{top}"
+    # These two hold no more of the documents than the groups' names.
+    shown = [[root.name, root.description] for root in roots]
+    top = head([""] if source.spec.is_dir() else homes.documents, digest_of(shown))
+    files["__init__.py"] = top + render.package(
+        "The Auth0 Management API: one package per group of resources.", {}
+    )
+    files["groups.py"] = top + render.groups(roots)
     found = output.formatted(files)
     for path, code in found.items():
         inert.check(path, code)

@@ -14,7 +14,7 @@ from evertoken.generate.normal import bare, transform, undescribed
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from evertoken.generate.document import JsonObject
     from evertoken.generate.homes import Homes
@@ -28,7 +28,7 @@ _DOCSTRING = re.compile(r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""
 def models(homes: Homes) -> dict[str, str]:
     """Return the code of each group's `models.py`, by group."""
     shapes = {name: homes.library.schemas[name].shape for name in homes.models}
-    return _generate("models", _inherit(shapes, homes.home), homes.home, settings.MODELS)
+    return _generate("models", _inherit(shapes, homes.answers, homes.home), homes.home, settings.MODELS)
 
 
 def params(homes: Homes) -> dict[str, str]:
@@ -96,10 +96,13 @@ def _date_or_text(shape: JsonObject) -> JsonObject:
     return {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string"}], **described}
 
 
-def _inherit(shapes: Mapping[str, JsonObject], home: Mapping[str, str]) -> dict[str, JsonObject]:
-    """Make a schema that says the same as another of its module a subclass of it.
+def _inherit(
+    shapes: Mapping[str, JsonObject], answers: Collection[str], home: Mapping[str, str]
+) -> dict[str, JsonObject]:
+    """Make the answer of an operation a subclass of the schema in its module that says the same.
 
     The base is the one with the shortest name: what creates, reads or changes a `Client` gives a `Client`.
+    Other schemas are alike by chance, and mean different things.
     """
     bases = {name: name for name in shapes}
     while True:
@@ -108,7 +111,7 @@ def _inherit(shapes: Mapping[str, JsonObject], home: Mapping[str, str]) -> dict[
             break
         bases = found
     return {
-        name: shape if bases[name] == name else _subclass(shape, bases[name])
+        name: _subclass(shape, bases[name]) if name in answers and bases[name] != name else shape
         for name, shape in shapes.items()
     }
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
+import yaml.constructor
 
 from evertoken.generate.problem import SpecError
 
-try:
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:  # PyYAML was built without libyaml
-    from yaml import SafeLoader  # type: ignore[assignment]  # as good, but slower
-
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import TypeIs
@@ -58,7 +54,7 @@ class Document:
         return self.label + pointer(parts)
 
 
-class _Loader(SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML that means what it shows: no key twice, and dates stay text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  # as in the base class
@@ -101,7 +97,7 @@ def read(path: Path) -> Document:
         place = f"{label}:{mark.line + 1}:{mark.column + 1}" if mark else label
         raise SpecError(place, error.problem or "is not YAML") from None
     except yaml.YAMLError as error:
-        raise SpecError(label, f"is not YAML: {error}") from None
+        raise SpecError(label, f"cannot be read: {error}") from None
     except ValueError as error:
         raise SpecError(label, str(error)) from None
     if not is_object(content):
@@ -178,12 +174,19 @@ class Documents:
         return document, parts, node
 
     def check_references(self) -> None:
-        """Raise `SpecError` for the first `$ref` that names nothing."""
+        """Raise `SpecError` for the first `$ref` that names nothing, or itself."""
         for document in self:
             for parts, node in walk(document.content):
-                # A property may be called $ref; then its value is a schema.
-                if is_object(node) and isinstance(node.get("$ref"), str):
-                    self.resolve(document, (*parts, "$ref"), node["$ref"])
+                self._check_chain(document, parts, node)
+
+    def _check_chain(self, document: Document, parts: Parts, node: object) -> None:
+        start, seen = document.place(parts), set[tuple[str, Parts]]()
+        # A property may be called $ref; then its value is a schema.
+        while is_object(node) and isinstance(node.get("$ref"), str):
+            if (document.name, parts) in seen:
+                raise SpecError(start, "$ref leads back to itself")
+            seen.add((document.name, parts))
+            document, parts, node = self.resolve(document, (*parts, "$ref"), node["$ref"])
 
 
 def _label(path: Path) -> str:
@@ -207,7 +210,8 @@ def _parse_yaml(text: str) -> object:
     for event in yaml.parse(text, Loader=_Loader):
         # Aliases may nest until memory ends, or hold themselves; OpenAPI has $ref for reuse.
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "YAML aliases are not used here", event.start_mark)
+            line = f" (line {event.start_mark.line + 1})" if event.start_mark else ""
+            raise yaml.YAMLError(f"aliases are not used here, but $ref{line}")
     return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader
 
 

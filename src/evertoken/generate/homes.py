@@ -29,10 +29,17 @@ class Homes:
         self.library = library
         self.models = library.reach(shape for operation in operations for shape in _received(operation))
         self.params = library.reach(shape for operation in operations for shape in _sent(operation))
+        self.answers = {
+            shape["$ref"]
+            for operation in operations
+            for shape in operation.results
+            if shape is not None and "$ref" in shape
+        }
         self.operations: dict[str, list[Operation]] = {}
         for operation in operations:
             self.operations.setdefault(operation.group[0], []).append(operation)
         self._overlay = overlay
+        self.documents = sorted({operation.document.name for operation in operations})
         self._reached = {group: self._reach(members) for group, members in self.operations.items()}
         self.home = self._settle()
 
@@ -44,6 +51,10 @@ class Homes:
     def members(self, group: str, of: set[str]) -> list[str]:
         """Return those of some schemas that live in a group, by name."""
         return sorted(name for name in of if self.home[name] == group)
+
+    def shared_by(self, group: str) -> list[str]:
+        """Return the shared models that a group's operations answer with, by name."""
+        return sorted(name for name in self._reached[group] & self.models if self.home[name] == SHARED)
 
     def sources(self, group: str) -> list[str]:
         """Return the names of the documents that a group's modules come from."""
@@ -66,8 +77,7 @@ class Homes:
                 for name in sorted(self._names(group))
             },
         }
-        canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest_of(content)
 
     def _names(self, group: str) -> set[str]:
         if group == SHARED:
@@ -90,6 +100,12 @@ class Homes:
         shared: list[JsonObject] = [{"$ref": name} for name, group in home.items() if group == SHARED]
         # A shared module imports from no group.
         return home | dict.fromkeys(self.library.reach(shared), SHARED)
+
+
+def digest_of(content: object) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of keys."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _received(operation: Operation) -> list[JsonObject]:

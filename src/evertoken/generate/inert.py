@@ -14,7 +14,8 @@ from evertoken.generate.problem import SpecError
 _MODULES: Final = frozenset(
     {
         "__future__", "builtins", "collections.abc", "datetime", "evertoken", "evertoken.model",
-        "evertoken.operation", "evertoken.paging", "functools", "pydantic", "types", "typing", "typing_extensions",
+        "evertoken.operation", "evertoken.paging", "functools", "pydantic", "types", "typing",
+        "typing_extensions",
     }
 )  # fmt: skip
 _CALLS: Final = frozenset(
@@ -25,7 +26,7 @@ _CALLS: Final = frozenset(
 )  # fmt: skip
 _STATEMENTS: Final = (
     ast.AnnAssign, ast.Assign, ast.AsyncFunctionDef, ast.ClassDef, ast.Expr, ast.FunctionDef, ast.Import,
-    ast.ImportFrom, ast.Pass, ast.Return,
+    ast.ImportFrom, ast.If, ast.Pass, ast.Return,
 )  # fmt: skip
 
 
@@ -36,6 +37,12 @@ def check(path: str, code: str) -> None:
     except (SyntaxError, ValueError) as error:
         raise SpecError(path, f"would be no Python: {error}") from None
     classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    classes |= {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
     for node in ast.walk(tree):
         fault = _fault(node, classes)
         if fault:
@@ -43,21 +50,25 @@ def check(path: str, code: str) -> None:
 
 
 def _fault(node: ast.AST, classes: set[str]) -> str:
+    fault = ""
     match node:
         case ast.Call():
             name = ast.unparse(node.func)
-            known = name in _CALLS or name in classes or name.startswith("operations.")
-            return "" if known else f"a call of {name[:80]}"
+            if name not in _CALLS | classes and not name.startswith("operations."):
+                fault = f"a call of {name[:80]}"
+        case ast.If(test=test):
+            fault = "" if ast.unparse(test) == "TYPE_CHECKING" else "a condition"
         case ast.Import(names=aliases):
             unknown = [alias.name for alias in aliases if alias.name not in _MODULES]
-            return f"an import of {unknown[0]}" if unknown else ""
+            fault = f"an import of {unknown[0]}" if unknown else ""
         case ast.ImportFrom(module=module, level=0):
-            return "" if module in _MODULES else f"an import of {module}"
+            fault = "" if module in _MODULES else f"an import of {module}"
         case ast.Expr(value=value):
-            return "" if isinstance(value, ast.Constant) else "an expression that is run"
+            fault = "" if isinstance(value, ast.Constant) else "an expression that is run"
         case ast.stmt():
-            return "" if isinstance(node, _STATEMENTS) else f"a statement: {type(node).__name__}"
+            fault = "" if isinstance(node, _STATEMENTS) else f"a statement: {type(node).__name__}"
         case ast.Lambda() | ast.NamedExpr() | ast.JoinedStr() | ast.ListComp() | ast.GeneratorExp():
-            return f"an expression: {type(node).__name__}"
+            fault = f"an expression: {type(node).__name__}"
         case _:
-            return ""
+            pass
+    return fault

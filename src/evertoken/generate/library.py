@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 from evertoken.generate import names
@@ -54,7 +55,7 @@ class Library:
 
     def take(self, schema: object, document: Document, parts: Parts, name: str) -> JsonObject:
         """Return a schema that stands in an operation; `name` is for what it defines in line."""
-        shape = self._point(normal(schema, lambda ref: self._refer(document, parts, ref, ())))
+        shape = self._point(normal(schema, functools.partial(self._refer, document, parts)))
         return self._hoist(shape, names.type_name(name, document.place(parts)), Schema({}, document, parts))
 
     def reach(self, start: Iterable[JsonObject]) -> set[str]:
@@ -126,11 +127,11 @@ class Library:
             name = names.type_name(raw, place)
             if name in self.schemas:
                 raise SpecError(place, f"the schema is there twice, also at {self.schemas[name].place}")
-            shape = normal(schema, lambda ref, parts=parts: self._refer(document, parts, ref, ()))
-            self.schemas[name] = Schema(shape, document, parts)
+            refer = functools.partial(self._refer, document, parts)
+            self.schemas[name] = Schema(normal(schema, refer), document, parts)
 
     def _refer(
-        self, document: Document, parts: Parts, reference: str, seen: tuple[tuple[str, Parts], ...]
+        self, document: Document, parts: Parts, reference: str, seen: tuple[tuple[str, Parts], ...] = ()
     ) -> JsonObject:
         target, steps, node = self._documents.resolve(document, parts, reference)
         if steps[:2] == _COMPONENTS and len(steps) == len(_COMPONENTS) + 1:
@@ -139,7 +140,7 @@ class Library:
             raise SpecError(document.place(parts), f"$ref leads back to itself: {reference!r}")
         seen = (*seen, (target.name, steps))
         # A place within another schema has no name, so its text is repeated here.
-        return normal(node, lambda ref: self._refer(target, steps, ref, seen))
+        return normal(node, functools.partial(self._refer, target, steps, seen=seen))
 
     def _point(self, shape: JsonObject) -> JsonObject:
         def change(part: JsonObject) -> JsonObject:

@@ -58,7 +58,7 @@ class FunctionView:
     query: tuple[Argument, ...]
     body: tuple[Argument, ...] | None
     whole_body: Argument | None
-    limits: tuple[tuple[str, tuple[int | None, int | None]], ...]
+    limits: dict[str, tuple[int | None, int | None]]
     result: str
     returns: str
     paging: PagingView | None
@@ -117,7 +117,7 @@ class FunctionView:
             operation.description or f"{operation.method} {operation.path}.",
             "Args:\n" + "\n".join(filter(None, (arguments, _described("request_options", _OPTIONS)))),
         ]
-        if operation.answer:
+        if operation.answer and self.returns != "None":
             parts.append("Returns:\n" + _filled(operation.answer, "    ", "        "))
         if operation.scopes:
             scopes = ", ".join(f"`{scope}`" for scope in operation.scopes)
@@ -171,12 +171,11 @@ def resource(group: tuple[str, ...], functions: Sequence[FunctionView], descript
                 f"{'.'.join(group)} has {function.name} twice, as method or subgroup",
             )
         taken.add(function.name)
-    named = " ".join(part.replace("_", " ") for part in reversed(group))
     return ResourceView(
         name=group[-1],
         path=".".join(group),
         class_name="".join(names.pascal(part) for part in group),
-        description=description or f"Operations on {named}.",
+        description=description or f"Operations of `{'.'.join(group)}`.",
         functions=tuple(own),
         subgroups=tuple(resource((*group, name), functions, "") for name in below),
     )
@@ -216,7 +215,7 @@ def _view(homes: Homes, operation: Operation, overlay: Overlay) -> FunctionView:
         query=asked,
         body=None if properties is None else tuple(_unique(a, taken, operation) for a in properties),
         whole_body=_unique(whole, taken, operation) if whole else None,
-        limits=tuple((p.name, p.limits) for p in queried if p.limits != (None, None)),
+        limits={p.name: p.limits for p in queried if p.limits != (None, None)},
         result="NoneType" if results == ["None"] else " | ".join(results),
         returns=" | ".join(results),
         paging=paging,
@@ -235,7 +234,7 @@ def _path(operation: Operation, types: Types) -> Iterator[Argument]:
         yield Argument(
             name=names.argument(name, operation.place),
             wire=name,
-            annotation=annotation if is_text and "Literal" in annotation or not is_text else "str",
+            annotation="str" if is_text and "Literal" not in annotation else annotation,
             description=parameters[name].description,
             positional=True,
             is_text=is_text,
@@ -268,7 +267,7 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
         whole = Argument(
             name="request",
             wire="request",
-            annotation=annotation if operation.body_required else f"{annotation} | Unset",
+            annotation=annotation if operation.body_required else _or_unset(annotation),
             default=None if operation.body_required else "UNSET",
             description=operation.body.get("description", "") or "The body.",
         )
@@ -278,13 +277,19 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
         Argument(
             name=names.argument(wire, operation.place),
             wire=wire,
-            annotation=types.argument(shape) if wire in required else f"{types.argument(shape)} | Unset",
+            annotation=types.argument(shape) if wire in required else _or_unset(types.argument(shape)),
             default=None if wire in required else "UNSET",
             description=shape.get("description", ""),
         )
         for wire, shape in properties.items()
     ]
     return None, arguments
+
+
+def _or_unset(annotation: str) -> str:
+    # None stands last, as everywhere.
+    known = annotation.removesuffix(" | None")
+    return f"{known} | Unset" if known == annotation else f"{known} | Unset | None"
 
 
 def _unique(argument: Argument, taken: set[str], operation: Operation) -> Argument:

@@ -11,11 +11,11 @@ from evertoken.generate.problem import SpecError
 # What the generated modules import: a schema or function of such a name gets a trailing underscore.
 _TAKEN = frozenset(
     {
-        "Annotated", "Any", "AsyncListCall", "AsyncSender", "ConfigDict", "Field", "ListOperation", "Literal",
-        "Mapping", "Model", "NoneType", "NotRequired", "Operation", "Paging", "RequestOptions", "Sender",
-        "Sequence", "SyncPager", "TypeAlias", "TypeAliasType", "TypedDict", "UNSET", "Union", "Unset",
-        "bool", "builtins", "cached_property", "datetime", "float", "int", "models", "operations", "params", "resources",
-        "shared_models", "shared_params", "str",
+        "Annotated", "Any", "AsyncListCall", "AsyncSender", "ConfigDict", "Field", "ListOperation",
+        "Literal", "Mapping", "Model", "NoneType", "NotRequired", "Operation", "Paging",
+        "RequestOptions", "Sender", "Sequence", "SyncPager", "TypeAlias", "TypeAliasType", "TypedDict",
+        "UNSET", "Union", "Unset", "bool", "builtins", "cached_property", "datetime", "float", "int",
+        "models", "operations", "params", "resources", "shared_models", "shared_params", "str",
     }
 )  # fmt: skip
 # Arguments that would hide what the body of their function needs.

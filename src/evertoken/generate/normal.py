@@ -165,15 +165,16 @@ def _enum(types: list[str], values: list[Any], *, closed: bool) -> JsonObject:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "boolean"
-    names = {str: "string", int: "integer", float: "number"}
-    return names.get(type(value), "")
+    if isinstance(value, int):
+        return "integer"
+    return "string" if isinstance(value, str) else "number" if isinstance(value, float) else ""
 
 
 def any_of(members: Sequence[JsonObject]) -> JsonObject:
     """Return the union of schemas: nested ones flattened, each once, null last."""
     flat: list[JsonObject] = []
     for member in members:
-        flat += member["anyOf"] if "anyOf" in member else [member]
+        flat += member.get("anyOf", [member])
     seen: dict[str, JsonObject] = {}
     for member in flat:
         if not member.keys() - {"description"}:

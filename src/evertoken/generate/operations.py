@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evertoken.generate import names
 from evertoken.generate.document import Document, Documents, JsonObject, Parts, is_array, is_object
@@ -108,11 +108,15 @@ class _Reader:
     def group(self, raw: JsonObject) -> tuple[str, ...]:
         """Return the group, which documents give as an array, or as text with dots."""
         group: object = raw.get("x-operation-group")
-        segments: list[Any] = group.split(".") if isinstance(group, str) else group if is_array(group) else []
+        if isinstance(group, str):
+            group = group.split(".")
+        segments: list[object] = []
+        if is_array(group):
+            segments += group
         place = self._place("x-operation-group")
         if not segments or not all(isinstance(segment, str) for segment in segments):
             raise SpecError(place, "the operation names no group (x-operation-group)")
-        found = tuple(names.snake(segment) for segment in segments)
+        found = tuple(names.snake(str(segment)) for segment in segments)
         for segment in found:
             names.check_identifier(segment, place, "the group's name")
             names.function(segment, place)
@@ -158,8 +162,8 @@ class _Reader:
         )
 
     def _scopes(self, raw: JsonObject) -> tuple[str, ...]:
-        requirements = raw.get("security", self._document.content.get("security", []))
-        scopes = [scope for one in requirements for needed in one.values() for scope in needed]
+        requirements: list[JsonObject] | None = raw.get("security", self._document.content.get("security"))
+        scopes = [scope for one in requirements or () for needed in one.values() for scope in needed]
         return tuple(dict.fromkeys(scopes))
 
     def _parameters(self, raw: JsonObject, item: JsonObject, stem: str) -> Iterator[Parameter]:
@@ -194,7 +198,7 @@ class _Reader:
         if media is None:
             raise SpecError(
                 document.place((*parts, "content")),
-                f"the body is {', '.join(content) or 'empty'}, not JSON; leave the operation out in the overlay (skip)",
+                f"the body is {', '.join(content)}, not JSON; skip the operation in the overlay",
             )
         schema = content[media].get("schema", {})
         return self._library.take(schema, document, parts, f"{stem}Request")
@@ -232,7 +236,7 @@ class _Reader:
                 return None
             raise SpecError(
                 document.place((*parts, "content")),
-                f"the answer is {', '.join(content)}, not JSON; leave the operation out in the overlay (skip)",
+                f"the answer is {', '.join(content)}, not JSON; skip the operation in the overlay",
             )
         return self._library.take(content[media].get("schema", {}), document, parts, name)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from ruff.__main__ import find_ruff_bin
 
 from evertoken.generate import settings
 from evertoken.generate.problem import SpecError
@@ -111,7 +110,7 @@ def _write(files: Mapping[str, str], root: Path) -> None:
 
 def _ruff(command: Sequence[str], config: Path, root: Path) -> None:
     run = subprocess.run(  # noqa: S603  # our own ruff on our own folder
-        [find_ruff_bin(), *command, "--config", config, "--no-respect-gitignore", root],
+        [sys.executable, "-P", "-m", "ruff", *command, "--config", config, "--no-respect-gitignore", root],
         capture_output=True,
         text=True,
         timeout=_FORMAT_TIMEOUT,

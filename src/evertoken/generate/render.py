@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import jinja2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from evertoken.generate.methods import Argument, FunctionView, ResourceView
 
@@ -38,6 +38,11 @@ def resources(root: ResourceView) -> str:
     ordered = sorted(root.flat(), key=lambda resource: resource.path.count("."), reverse=True)
     template = _environment().get_template("resources.py.jinja")
     return template.render(path=root.path, resources=ordered, colours=COLOURS)
+
+
+def groups(roots: Sequence[ResourceView]) -> str:
+    """Return the code of `groups.py`, by which the client has every group."""
+    return _environment().get_template("groups.py.jinja").render(groups=roots, colours=COLOURS)
 
 
 def package(description: str, exports: Mapping[str, Sequence[str]]) -> str:
@@ -77,6 +82,11 @@ def call(arguments: Sequence[Argument]) -> str:
     return ", ".join(a.name if a.positional else f"{a.name}={a.name}" for a in arguments)
 
 
+def mapping(arguments: Sequence[Argument]) -> str:
+    """Return the arguments as a dict of what is sent."""
+    return "{" + ", ".join(f"{a.wire!r}: {a.sent}" for a in arguments) + "}"
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(  # noqa: S701  # it writes Python, in which HTML escapes mean nothing
@@ -86,5 +96,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"call": call, "docstring": docstring, "literal": repr, "signature": signature}
+    # Jinja's own filters are typed one by one, and so leave no room for others.
+    filters = cast("dict[str, Callable[..., str]]", environment.filters)
+    filters |= {"call": call, "docstring": docstring, "literal": repr}
+    filters |= {"mapping": mapping, "signature": signature}
     return environment

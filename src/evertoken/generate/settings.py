@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from datamodel_code_generator import DataModelType, InputFileType, LiteralType, PythonVersion
-from datamodel_code_generator.format import DatetimeClassType, Formatter
+from datamodel_code_generator.enums import DataModelType, InputFileType
+from datamodel_code_generator.format import DatetimeClassType, Formatter, PythonVersion
+from datamodel_code_generator.parser import LiteralType
 
 COMMON: Final[dict[str, Any]] = {
     "input_file_type": InputFileType.OpenAPI,
@@ -41,13 +42,13 @@ PARAMS: Final[dict[str, Any]] = {
     "use_generic_container_types": True,
 }
 
-# The line length is that of the project, and F401 and I are its rules too: its own checks then find nothing.
+# As in the project, so that its own checks find nothing to say.
 RUFF: Final = """\
 line-length = 110
 target-version = "py311"
 cache-dir = "{cache}"
 [lint]
-select = ["F401", "I", "UP"]
+select = ["F401", "I", "RUF022", "UP"]
 ignore = ["UP040"]
 [lint.isort]
 known-first-party = ["evertoken"]

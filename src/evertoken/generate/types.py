@@ -53,21 +53,21 @@ def _render(shape: JsonObject, refer: Callable[[str], str], *, sent: bool) -> st
     if "anyOf" in shape:
         members = [_render(member, refer, sent=sent) for member in shape["anyOf"]]
         return " | ".join(dict.fromkeys(members))
+    if shape.get("type") in {"object", "array"}:
+        return _container(shape, refer, sent=sent)
     if "enum" in shape:
         return f"Literal[{', '.join(repr(value) for value in shape['enum'])}]"
-    match shape.get("type"):
-        case "object":
-            values = _render(shape["additionalProperties"], refer, sent=sent)
-            return f"Mapping[str, {values}]" if sent else f"builtins.dict[str, {values}]"
-        case "array":
-            items = _render(shape["items"], refer, sent=sent)
-            return f"Sequence[{items}]" if sent else f"builtins.list[{items}]"
-        case "string" if shape.get("format") == "date-time":
-            return "datetime | str" if sent else "datetime"
-        case str(name):
-            return _SCALARS[name]
-        case _:
-            return "Any"
+    if shape.get("format") == "date-time":
+        return "datetime | str" if sent else "datetime"
+    return _SCALARS[shape["type"]] if "type" in shape else "Any"
+
+
+def _container(shape: JsonObject, refer: Callable[[str], str], *, sent: bool) -> str:
+    if shape["type"] == "array":
+        items = _render(shape["items"], refer, sent=sent)
+        return f"Sequence[{items}]" if sent else f"builtins.list[{items}]"
+    values = _render(shape["additionalProperties"], refer, sent=sent)
+    return f"Mapping[str, {values}]" if sent else f"builtins.dict[str, {values}]"
 
 
 def query(shape: JsonObject) -> JsonObject:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from evertoken.generate.document import Document, is_array, is_object
+from evertoken.generate.document import Document, is_array, is_object, walk
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ def check(document: Document) -> None:
     version = document.content.get("openapi")
     if not isinstance(version, str) or not version.startswith("3.1"):
         raise SpecError(document.place(("openapi",)), f"is not OpenAPI 3.1 but {version!r}")
-    validator = OpenAPIV31SpecValidator(  # type: ignore[no-untyped-call]  # the library leaves its __init__ untyped
-        without_samples(document.content), base_uri=document.path.resolve().as_uri()
+    content = without_samples(document.content)
+    validator = OpenAPIV31SpecValidator(
+        content if is_object(content) else {}, base_uri=document.path.resolve().as_uri()
     )
     for error in validator.iter_errors():
-        parts: Sequence[str] = [str(part) for part in error.absolute_path]
+        parts = _place(content, [str(part) for part in error.absolute_path], error.instance)
         raise SpecError(document.place(parts), f"is not valid OpenAPI 3.1: {error.message[:300]}")
 
 
@@ -43,10 +44,27 @@ def without_samples(node: object, *, names: bool = False) -> object:
     if not is_object(node):
         return node
     return {
-        key: without_samples(value, names=not names and key in _MAPS)
+        # A server's variables must have a default; that one is no sample.
+        key: value if key == "servers" else without_samples(value, names=not names and key in _MAPS)
         for key, value in node.items()
         if names or not (key in _SAMPLES or (key == "pattern" and not _compiles(value)))
     }
+
+
+def _place(content: object, found: Sequence[str], instance: object) -> Sequence[str]:
+    """Return where an error is; within a schema the validator gives places from that schema on."""
+    for parts, node in walk(content):
+        for step in found:
+            if is_object(node) and step in node:
+                node = node[step]
+            elif is_array(node) and step.isdecimal() and int(step) < len(node):
+                node = node[int(step)]
+            else:
+                break
+        else:
+            if node == instance:
+                return (*parts, *found)
+    return found
 
 
 def _compiles(pattern: object) -> bool:

@@ -1,0 +1,634 @@
+"""The generator: from OpenAPI documents to the typed package."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+import pytest
+import yaml
+
+from evertoken.generate.__main__ import main
+from evertoken.generate.normal import any_of, normal, text
+from evertoken.generate.render import docstring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "src" / "evertoken" / "generate" / "__main__.py"
+Spec = dict[str, Any]
+
+
+def small() -> Spec:
+    """Return a document with one list, one read, one write."""
+    schemas: Spec = {
+        "Thing": {
+            "type": "object",
+            "description": "A thing.",
+            "required": ["id"],
+            "additionalProperties": False,
+            "properties": {
+                "id": {"type": "string", "description": "Which one."},
+                "kind": {"$ref": "#/components/schemas/Kind"},
+                "part": {"$ref": "#/components/schemas/Part"},
+                "made_at": {"type": "string", "format": "date-time", "default": "2020-01-01T00:00:00Z"},
+            },
+        },
+        "Kind": {"type": ["string", "null"], "enum": ["big", "small", None]},
+        "Part": {"type": "object", "properties": {"size": {"type": "number"}}},
+        "ListThings": {
+            "type": "object",
+            "properties": {
+                "next": {"type": "string"},
+                "things": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
+            },
+        },
+        "NewThing": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "description": "What to call it."},
+                "from": {"type": ["string", "null"]},
+                "part": {"$ref": "#/components/schemas/Part"},
+                "made_at": {"type": "string", "format": "date-time"},
+            },
+        },
+    }
+    schemas["GetThingResponse"] = {**copy.deepcopy(schemas["Thing"]), "description": "The thing asked for."}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Things", "version": "1"},
+        "paths": {
+            "/things": {
+                "get": {
+                    **_operation("list", "ListThings"),
+                    "parameters": [_parameter("from", "string"), _parameter("take", "integer", maximum=100)],
+                },
+                "post": {
+                    **_operation("create", "Thing", status="201"),
+                    "requestBody": {
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewThing"}}}
+                    },
+                },
+            },
+            "/things/{id}": {
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "get": _operation("get", "GetThingResponse"),
+                "delete": {
+                    **_operation("delete", "Thing"),
+                    "responses": {"204": {"description": "Gone."}},
+                },
+            },
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"management": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(name: str, schema: str, status: str = "200") -> Spec:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {
+        "operationId": f"{name}_things",
+        "summary": f"The {name} of things",
+        "x-operation-group": "things",
+        "x-operation-name": name,
+        "security": [{"management": ["read:things"]}, {"management": ["read:all"]}],
+        "responses": {
+            status: {"description": "What was asked for.", "content": content},
+            "404": {"description": "No such thing."},
+        },
+    }
+
+
+def _parameter(name: str, kind: str, **limits: int) -> Spec:
+    return {"name": name, "in": "query", "schema": {"type": kind, **limits}, "description": f"The {name}."}
+
+
+def write(spec: Spec, path: Path) -> Path:
+    path.write_text(json.dumps(spec), encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own package, generated anew from another folder by the program itself."""
+    folder = tmp_path_factory.mktemp("own")
+    out = folder / "evertoken_api"
+    run = subprocess.run(
+        [sys.executable, "-P", PROGRAM, "--out", out],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the small document."""
+    folder = tmp_path_factory.mktemp("small")
+    assert (
+        main(["--spec", str(write(small(), folder / "api.json")), "--out", str(folder / "things_api")]) == 0
+    )
+    return folder / "things_api"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], ModuleType]:
+    """Import a module of a generated package."""
+
+    def load(package: Path, module: str) -> ModuleType:
+        monkeypatch.syspath_prepend(str(package.parent))
+        for name in [name for name in sys.modules if name.partition(".")[0] == package.name]:
+            monkeypatch.delitem(sys.modules, name)
+        return importlib.import_module(f"{package.name}.{module}")
+
+    return load
+
+
+def fails(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    """Return the one line by which the program ends; the folder of an earlier run stays as it was."""
+    out = tmp_path / "out"
+    out.mkdir(exist_ok=True)
+    (out / "__init__.py").write_text("# Generated by scripts/generate before\n", encoding="utf-8")
+    before = contents(tmp_path)
+    capsys.readouterr()
+    assert main(["--spec", str(spec), "--out", str(out), *more]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("generate: ")]
+    assert len(lines) == 1, lines
+    assert contents(tmp_path) == before
+    return lines[0].removeprefix("generate: ")
+
+
+def test_checked_in_code_is_that_of_the_spec(own: Path) -> None:
+    """A run in another folder, with another hash seed, gives the checked-in files byte for byte."""
+    assert contents(own) == contents(ROOT / "generated" / "evertoken_api")
+
+
+def test_every_module_tells_where_it_comes_from(own: Path) -> None:
+    """Each Python file names its source, the source's hash, and the command to run."""
+    for path, content in contents(own).items():
+        head = content.decode().split("\n\n")[0]
+        if path != "py.typed":
+            assert "Generated by scripts/generate from spec/" in head, path
+            assert "sha256" in head, path
+            assert "run: scripts/generate" in head, path
+
+
+def test_check_passes_on_what_was_just_written(things: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--check is silent and succeeds when nothing differs."""
+    spec = things.parent / "api.json"
+    capsys.readouterr()
+    assert main(["--check", "--spec", str(spec), "--out", str(things)]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_check_lists_what_differs_and_changes_nothing(
+    things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--check names each stale, missing and unexpected file, fails, and leaves the folder alone."""
+    out = tmp_path / "things_api"
+    shutil.copytree(things, out)
+    (out / "things" / "models.py").write_text("x = 1\n", encoding="utf-8")
+    (out / "things" / "params.py").unlink()
+    (out / "things" / "old.py").write_text("", encoding="utf-8")
+    before = contents(out)
+    assert main(["--check", "--spec", str(things.parent / "api.json"), "--out", str(out)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"stale: {out / 'things/models.py'}",
+        f"unexpected: {out / 'things/old.py'}",
+        f"missing: {out / 'things/params.py'}",
+    ]
+    assert contents(out) == before
+
+
+def test_writing_again_removes_what_is_gone(things: Path, tmp_path: Path) -> None:
+    """A run replaces the folder: a module that the document no longer gives does not stay."""
+    out = tmp_path / "things_api"
+    shutil.copytree(things, out)
+    stale = out / "things" / "old.py"
+    stale.write_text("# Generated by scripts/generate from an older document\n", encoding="utf-8")
+    assert main(["--spec", str(things.parent / "api.json"), "--out", str(out)]) == 0
+    assert contents(out) == contents(things)
+
+
+def test_a_folder_of_other_things_is_not_replaced(
+    things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--out never deletes files that were not generated."""
+    note = tmp_path / "notes.txt"
+    note.write_text("mine", encoding="utf-8")
+    assert main(["--spec", str(things.parent / "api.json"), "--out", str(tmp_path)]) == 1
+    assert "was not generated" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [note]
+
+
+def test_a_changed_property_reaches_model_method_and_typed_dict(tmp_path: Path) -> None:
+    """A property that is added to the project's spec is in the model, the method and the TypedDict."""
+    spec = tmp_path / "spec"
+    shutil.copytree(ROOT / "spec", spec)
+    document = yaml.load((spec / "clients.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    added = {"type": ["integer", "null"], "description": "Shoe size."}
+    for name in ("Client", "UpdateClientRequestContent"):
+        document["components"]["schemas"][name]["properties"]["shoe_size"] = copy.deepcopy(added)
+    (spec / "clients.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    assert main(["--spec", str(spec), "--out", str(tmp_path / "api")]) == 0
+    files = {path: content.decode() for path, content in contents(tmp_path / "api").items()}
+    assert "    shoe_size: int | None = None\n" in files["clients/models.py"]
+    assert "    shoe_size: NotRequired[int | None]\n" in files["clients/params.py"]
+    assert "    shoe_size: int | Unset | None = UNSET,\n" in files["clients/operations.py"]
+    assert files["clients/resources.py"].count("shoe_size: Shoe size.") == 2
+    # An unrelated group is the same but for the command in its header.
+    unchanged = (ROOT / "generated" / "evertoken_api" / "token" / "models.py").read_text(encoding="utf-8")
+    assert files["token/models.py"].splitlines()[1] == unchanged.splitlines()[1]
+    assert files["token/models.py"].splitlines()[3:] == unchanged.splitlines()[3:]
+
+
+def test_answers_that_say_the_same_are_the_same(
+    load: Callable[[Path, str], ModuleType], things: Path
+) -> None:
+    """An answer with the structure of another schema is a subclass of it, with its own description."""
+    models = load(things, "things.models")
+    assert issubclass(models.GetThingResponse, models.Thing)
+    assert models.GetThingResponse.__doc__ == "The thing asked for."
+    assert not issubclass(models.ListThings, models.Thing)
+
+
+def test_models_take_what_comes(load: Callable[[Path, str], ModuleType], things: Path) -> None:
+    """Strict JSON decoding takes dates, whole numbers for numbers, unknown enum values and unknown keys."""
+    models = load(things, "things.models")
+    raw = b'{"id": "t", "kind": "huge", "part": {"size": 3}, "made_at": "2026-01-02T03:04:05Z", "new": 1}'
+    thing = models.GetThingResponse.model_validate_json(raw)
+    assert (thing.kind, thing.part.size, thing.made_at.year, thing.new) == ("huge", 3, 2026, 1)
+    assert models.Thing.model_validate_json(b'{"id": "t", "kind": null}').kind is None
+    # A published default is an example, not a value that came.
+    assert models.Thing.model_validate_json(b'{"id": "t"}').made_at is None
+    with pytest.raises(pydantic.ValidationError):
+        models.Thing.model_validate_json(b"{}")
+
+
+def test_operations_are_values(load: Callable[[Path, str], ModuleType], things: Path) -> None:
+    """A generated function returns what is sent, by wire names, and what comes back."""
+    operations, models = load(things, "things.operations"), load(things, "things.models")
+    created = load(things, "things.operations").create(name="n", from_=None)
+    assert (created.name, created.method, created.path) == ("things.create", "POST", "/things")
+    assert {key: value for key, value in created.body.items() if value is None or value} == {
+        "name": "n",
+        "from": None,
+    }
+    assert created.scopes == ("read:things", "read:all")
+    assert operations.get("x").path_params == {"id": "x"}
+    assert operations.delete("x").result is type(None)
+    listed = operations.list(from_="abc")
+    assert listed.query == {"from": "abc", "take": 50}
+    assert listed.limits == {"take": (None, 100)}
+    assert (listed.paging.items, listed.paging.bare, listed.paging.offset) == ("things", False, None)
+    assert listed.paging.item.__name__ == models.Thing.__name__
+    with pytest.raises(TypeError):
+        operations.create(name="n", nmae="typo")
+
+
+def test_methods_read_well(things: Path) -> None:
+    """Both colours have the same methods; the docstrings tell arguments, scopes, statuses and path."""
+    tree = ast.parse((things / "things" / "resources.py").read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert list(classes) == ["Things", "AsyncThings"]
+    methods = [
+        {n.name: n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for node in classes.values()
+    ]
+    assert list(methods[0]) == list(methods[1]) == ["__init__", "list", "create", "get", "delete"]
+    # A list is not awaited as such: what it returns can be awaited or iterated over.
+    assert isinstance(methods[1]["list"], ast.FunctionDef)
+    assert isinstance(methods[1]["get"], ast.AsyncFunctionDef)
+    create = ast.get_docstring(methods[1]["create"]) or ""
+    for part in (
+        "The create of things.\n\nArgs:\n    name: What to call it.\n",
+        "    request_options: ",
+        "Any one of the scopes: `read:things`, `read:all`",
+        "- 404: No such thing.",
+        "`POST /things`",
+    ):
+        assert part in create
+
+
+def test_groups_are_found_in_any_spelling(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """camelCase, dots and arrays in x-operation-group all give the same snake_case names."""
+    spec = small()
+    spec["paths"]["/things"]["get"]["x-operation-group"] = "someThings.innerParts"
+    spec["paths"]["/things"]["post"]["x-operation-group"] = ["someThings"]
+    spec["paths"]["/things"]["post"]["x-operation-name"] = "makeOne"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "spelled")]) == 0
+    operations = load(tmp_path / "spelled", "some_things.operations")
+    assert operations.inner_parts_list().name == "some_things.inner_parts.list"
+    assert operations.make_one(name="n").name == "some_things.make_one"
+    resources = load(tmp_path / "spelled", "some_things.resources")
+    assert resources.SomeThings.inner_parts.attrname == "inner_parts"
+    # What two groups use is shared.
+    assert load(tmp_path / "spelled", "shared").Thing.__name__ == "Thing"
+
+
+HOSTILE = (
+    'x"""\nimport os; os.system("touch {mark}")\n"""',
+    "x\\",
+    'ends with "quotes"',
+    '"""',
+    "'''\\'''\n__import__('os').system('touch {mark}')",
+    "{{ self.__init__.__globals__ }} {% raw %}\x00\x1b[31m\u2028\x85",
+)
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_text_stays_text(
+    number: int, tmp_path: Path, load: Callable[[Path, str], ModuleType]
+) -> None:
+    """Descriptions, enum values, defaults, property and parameter names never become code."""
+    mark = tmp_path / "executed"
+    hostile = HOSTILE[number].replace("{mark}", str(mark))
+    spec = small()
+    for schema in spec["components"]["schemas"].values():
+        schema["description"] = hostile
+        schema["default"] = hostile
+        for value in schema.get("properties", {}).values():
+            value["description"] = hostile
+    spec["components"]["schemas"]["Kind"]["enum"] = ["a", hostile]
+    spec["components"]["schemas"]["Thing"]["properties"][f"a{hostile}"] = {"type": "string"}
+    spec["components"]["schemas"]["Thing"]["properties"][hostile] = {"type": "string", "enum": [hostile]}
+    spec["components"]["schemas"]["NewThing"]["properties"]["kind"] = {"type": "string", "enum": [hostile]}
+    spec["components"]["schemas"]["NewThing"]["properties"][f"a{hostile}"] = {"type": "string"}
+    spec["tags"] = [{"name": "things", "description": hostile}]
+    get = spec["paths"]["/things/{id}"]["get"]
+    get |= {"summary": hostile, "description": hostile, "security": [{"management": [hostile]}]}
+    get["responses"]["404"]["description"] = hostile
+    get["parameters"] = [{**_parameter(f"q{hostile}", "string"), "description": hostile}]
+    out = tmp_path / f"hostile_api_{number}"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
+    operations = load(out, "things.operations")
+    assert operations.get("x").scopes == (hostile,)
+    assert f"q{hostile}" in operations.get("x").query
+    assert f"a{hostile}" in operations.create(name="n").body
+    models = load(out, "things.models")
+    names = {field.alias or name for name, field in models.Thing.model_fields.items()}
+    assert {f"a{hostile}", hostile} <= names
+    assert models.Thing.model_validate_json(json.dumps({"id": "i", hostile: hostile}))
+    assert load(out, "things.resources").Things.__doc__
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_docstrings_say_what_was_said(hostile: str) -> None:
+    """A text comes out of its docstring as it went in, but for the margin."""
+    shown = text(hostile)
+    code = f"def f():\n    {docstring(shown, 4)}\n"
+    function = ast.parse(code).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert len(function.body) == 1
+    assert (ast.get_docstring(function) or "").strip() == shown.strip()
+
+
+def broken(change: str) -> Spec:
+    spec = small()
+    schemas, paths = spec["components"]["schemas"], spec["paths"]
+    match change:
+        case "unresolved":
+            schemas["Thing"]["properties"]["kind"]["$ref"] = "#/components/schemas/Nothing"
+        case "elsewhere":
+            schemas["Thing"]["properties"]["kind"]["$ref"] = "other.yaml#/components/schemas/Nothing"
+        case "circle":
+            schemas["Kind"] = {"$ref": "#/components/schemas/Thing/properties/kind"}
+            schemas["Thing"]["properties"]["kind"] = {"$ref": "#/components/schemas/Part/properties/size"}
+            schemas["Part"]["properties"]["size"] = {"$ref": "#/components/schemas/Thing/properties/kind"}
+        case "invalid":
+            schemas["Thing"]["type"] = "thing"
+        case "old":
+            spec["openapi"] = "3.0.3"
+        case "twice":
+            paths["/things/{id}"]["get"]["x-operation-name"] = "list"
+        case "function":
+            paths["/things"]["get"]["x-operation-group"] = "things.part"
+            paths["/things/{id}"]["get"]["x-operation-name"] = "part_list"
+        case "subgroup":
+            paths["/things"]["get"]["x-operation-group"] = "things.part"
+            paths["/things/{id}"]["get"]["x-operation-name"] = "part"
+        case "no group":
+            del paths["/things"]["get"]["x-operation-group"]
+        case "shared":
+            paths["/things"]["get"]["x-operation-group"] = "shared"
+        case "operation":
+            paths["/things"]["get"]["x-operation-name"] = "list(); import os"
+        case "group":
+            paths["/things"]["get"]["x-operation-group"] = "7things"
+        case "schema":
+            schemas["Bad-Name"] = schemas["Part"]
+        case "argument":
+            schemas["NewThing"]["properties"]["1st"] = {"type": "string"}
+        case "path":
+            paths["/things/{other}"] = paths.pop("/things/{id}")
+        case "surrogate":
+            schemas["Kind"]["enum"].append("\ud800")
+        case "media":
+            body = paths["/things"]["post"]["requestBody"]["content"]
+            body["multipart/form-data"] = body.pop("application/json")
+        case _:
+            raise AssertionError(change)
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "reason"),
+    [
+        ("unresolved", "#/components/schemas/Thing/properties/kind/$ref", "names nothing"),
+        ("elsewhere", "#/components/schemas/Thing/properties/kind/$ref", "document that is not there"),
+        ("circle", "#/components/schemas/", "leads back to itself"),
+        ("invalid", "#/components/schemas/Thing", "is not valid OpenAPI 3.1"),
+        ("old", "#/openapi", "is not OpenAPI 3.1 but '3.0.3'"),
+        ("twice", "#/paths/~1things~1{id}/get", "things.list is there twice, also at"),
+        ("function", "#/paths/~1things", "the function part_list is there twice"),
+        ("subgroup", "#/paths/~1things~1{id}/get", "has part twice, as method or subgroup"),
+        ("no group", "#/paths/~1things/get/x-operation-group", "names no group"),
+        ("shared", "#/paths/~1things/get/x-operation-group", "module for common schemas"),
+        ("operation", "#/paths/~1things/get/x-operation-name", "no Python identifier: 'list(); import os'"),
+        ("group", "#/paths/~1things/get/x-operation-group", "no Python identifier: '7things'"),
+        ("schema", "#/components/schemas/Bad-Name", "no Python identifier: 'Bad-Name'"),
+        ("argument", "#/paths/~1things/post", "no Python identifier: '1st'"),
+        ("path", "#", "Path parameter 'other'"),
+        ("surrogate", "#/components/schemas/Kind/enum/3", "half of a surrogate pair"),
+        ("media", "#/paths/~1things/post/requestBody/content", "multipart/form-data, not JSON"),
+    ],
+)
+def test_a_broken_document_is_named_and_changes_nothing(
+    change: str, place: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line tells file, place and reason; what was generated before stays."""
+    message = fails(write(broken(change), tmp_path / "api.json"), tmp_path, capsys)
+    assert f"api.json{place}" in message
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "reason"),
+    [
+        ("api.yaml", "openapi: 3.1.0\npaths:\n  a: [1,\n", "api.yaml:4:1", ""),
+        ("api.yaml", "openapi: 3.1.0\ninfo: {}\ninfo: {}\n", "api.yaml:3:1", "'info' is there twice"),
+        ("api.yaml", "a: &x [1]\nb: *x\n", "api.yaml", "aliases are not used here"),
+        ("api.yaml", "- 1\n", "api.yaml", "is empty or not an object"),
+        ("api.yaml", "", "api.yaml", "is empty or not an object"),
+        ("api.yaml", b"a: \xff\n", "api.yaml", "is not UTF-8"),
+        ("api.json", '{\n  "openapi": }', "api.json:2:14", ""),
+        ("api.json", '{"a": 1, "a": 2}', "api.json", "'a' is there twice"),
+        ("api.json", "[" * 100_000, "api.json", "nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_document_is_named(
+    name: str,
+    content: str | bytes,
+    place: str,
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Broken YAML or JSON ends in one line with line and column."""
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = fails(path, tmp_path, capsys)
+    assert f"{place}: " in message
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("overlay", "place", "reason"),
+    [
+        ("groups: {stuff: {models_only: true, reason: r}}", "#/groups/stuff", "no document has this group"),
+        ("groups: {things: {model_only: true, reason: r}}", "#/groups/things/model_only", "unknown key"),
+        ("operations: {things.lost: {skip: true, reason: r}}", "#/operations/things.lost", "no document"),
+        ("operations: {things.list: {paging: {key: id}}}", "#/operations/things.list", "has no reason"),
+        ("schemas: {Lost: {optional: [id], reason: r}}", "#/schemas/Lost", "no document has this schema"),
+        ("schemas: {Thing: {optional: [kind], reason: r}}", "#/schemas/Thing", "no required property"),
+        ("extra: {}", "#/extra", "unknown key"),
+    ],
+)
+def test_an_overlay_entry_has_to_match(
+    overlay: str, place: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A correction of nothing, or without its reason, is an error."""
+    path = tmp_path / "fix.yaml"
+    path.write_text(overlay, encoding="utf-8")
+    message = fails(write(small(), tmp_path / "api.json"), tmp_path, capsys, "--overlay", str(path))
+    assert f"fix.yaml{place}" in message
+    assert reason in message
+
+
+def test_the_overlay_corrects(tmp_path: Path) -> None:
+    """Entries leave operations out, make properties optional, and tell how a list pages."""
+    overlay = {
+        "operations": {
+            "things.delete": {"skip": True, "reason": "r"},
+            "things.list": {"paging": {"key": "id"}, "reason": "r"},
+        },
+        "schemas": {"NewThing": {"optional": ["name"], "reason": "r"}},
+    }
+    (tmp_path / "fix.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    arguments = ["--spec", str(write(small(), tmp_path / "api.json")), "--out", str(tmp_path / "fixed")]
+    assert main([*arguments, "--overlay", str(tmp_path / "fix.yaml")]) == 0
+    code = (tmp_path / "fixed" / "things" / "operations.py").read_text(encoding="utf-8")
+    assert "def delete" not in code
+    assert 'key="id"' in code
+    assert "name: str | Unset = UNSET" in code
+
+
+def test_single_values_are_closed_only_where_they_tell_apart(tmp_path: Path) -> None:
+    """An enum of one value is open too, unless it is the tag of a union's member."""
+    spec = small()
+    tagged = {"type": "object", "required": ["tag"], "properties": {"tag": {"type": "string", "enum": ["a"]}}}
+    other = copy.deepcopy(tagged)
+    other["properties"]["tag"]["enum"] = ["b"]
+    spec["components"]["schemas"] |= {
+        "A": tagged,
+        "B": other,
+        "Alone": {"type": "object", "properties": {"only": {"type": "string", "enum": ["one"]}}},
+    }
+    spec["components"]["schemas"]["Thing"]["properties"] |= {
+        "either": {"oneOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}]},
+        "alone": {"$ref": "#/components/schemas/Alone"},
+        "inner": {"type": "array", "items": {"type": "object", "properties": {"deep": {"type": "boolean"}}}},
+    }
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "tags")]) == 0
+    code = (tmp_path / "tags" / "things" / "models.py").read_text(encoding="utf-8")
+    assert '    tag: Literal["a"]\n' in code
+    assert '    only: Literal["one"] | str | None = None\n' in code
+    assert "    either: A | B | None = None\n" in code
+    assert "    inner: list[ThingInnerItem] | None = None\n" in code
+
+
+def nowhere(reference: str) -> Spec:
+    return {"$ref": reference}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string", "format": "uri", "default": "x", "pattern": "("}, {"type": "string"}),
+        ({"type": "object", "additionalProperties": True}, {"type": "object", "additionalProperties": {}}),
+        ({"$ref": "X", "default": 1, "description": "d"}, {"$ref": "X", "description": "d"}),
+        ({"type": ["string", "null"]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"type": "string", "nullable": True}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        (
+            {"type": "integer", "enum": [1, 2]},
+            {"anyOf": [{"type": "integer", "enum": [1, 2]}, {"type": "integer"}]},
+        ),
+        ({"const": "x"}, {"type": "string", "enum": ["x"]}),
+        ({"type": "string", "oneOf": [{"format": "ipv4"}, {"format": "ipv6"}]}, {"type": "string"}),
+        ({"allOf": [{"$ref": "X"}, {"maxLength": 3}]}, {"$ref": "X"}),
+        ({}, {}),
+        (True, {}),
+    ],
+)
+def test_a_schema_is_brought_to_its_shape(schema: object, expected: Spec) -> None:
+    """Only what shapes the code is left of a schema."""
+    assert normal(schema, nowhere) == expected
+
+
+def test_a_union_with_anything_is_anything() -> None:
+    """A member without limits makes the others pointless."""
+    assert any_of([{"type": "string"}, {}]) == {}
+
+
+def test_the_program_needs_no_generated_code(tmp_path: Path) -> None:
+    """It runs by path where the package that it writes is missing or broken, as after a failed merge."""
+    source = tmp_path / "src" / "evertoken"
+    shutil.copytree(ROOT / "src" / "evertoken" / "generate", source / "generate")
+    (source / "__init__.py").write_text("import evertoken_api.groups\n<<<<<<<\n", encoding="utf-8")
+    spec = write(small(), tmp_path / "api.json")
+    program = source / "generate" / "__main__.py"
+    run = subprocess.run(
+        [sys.executable, "-P", program, "--spec", spec, "--out", tmp_path / "api"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Validating api.json" in run.stderr
