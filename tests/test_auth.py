@@ -91,7 +91,7 @@ def test_time_passes_and_no_request_goes_out_with_an_expired_token(time: FakeTim
             issued.setdefault(bearer, time.monotonic)
             assert time.monotonic - issued[bearer] < 5
             time.pass_(1)
-    assert len(auth0.token_requests) <= 500 / 3
+    assert len(auth0.token_requests) <= 500 / 3 + 1
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ def test_windows_are_proportional(time: FakeTime, lifetime: float) -> None:
     """A token is used by all until a quarter (2 h) before expiry, others wait from a tenth (60 s)."""
     source = make_source(time)
     token = hold(source, issue(time, lifetime=lifetime))
-    advisory, mandatory = min(0.25 * lifetime, 7200), max(min(0.1 * lifetime, 60), 1)
+    mandatory = max(min(0.1 * lifetime, 60), 1.5)
+    advisory = max(min(0.25 * lifetime, 7200), 1.2 * mandatory)
     time.pass_(lifetime - advisory - 0.001)
     assert source.claim() is token
     time.pass_(0.002)

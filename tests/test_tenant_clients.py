@@ -235,7 +235,7 @@ def test_old_name_of_oidc_logout_is_understood() -> None:
     urls = {"backchannel_logout_urls": ["https://a.example/out"]}
     made = create(client, oidc_backchannel_logout=urls)
     assert made["oidc_logout"] == urls
-    more = {"backchannel_logout_urls": []}
+    more: dict[str, list[str]] = {"backchannel_logout_urls": []}
     changed = client.patch(f"/clients/{made['client_id']}", json={"oidc_backchannel_logout": more}).json()
     assert changed["oidc_logout"] == more
     assert "oidc_backchannel_logout" not in changed
@@ -305,7 +305,7 @@ def test_secrets_need_their_scope(path: str, scope: str, *, secrets_shown: bool)
     tenant, client = make(1)
     target = ids(client.get("/clients"))[0]
     answer = api(tenant, scope).get(path.format(id=target)).json()
-    row = answer if isinstance(answer, dict) else answer[0]
+    row: Row = answer[0] if path == "/clients" else answer
     assert (row.keys() >= SECRET_FIELDS) is secrets_shown
     assert (not row.keys() & SECRET_FIELDS) is not secrets_shown
     assert "callbacks" in row
@@ -362,22 +362,23 @@ def test_applications_are_made_when_looked_at() -> None:
 def test_application_made_by_another_thread_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that look first at one application get the same; one deleted meanwhile stays deleted."""
     from evertoken_tenant import applications as module  # noqa: PLC0415  # to step in between
+    from evertoken_tenant import seed  # noqa: PLC0415  # the same
 
     tenant, client = make(2)
     first, second = (client_id for _, client_id in tenant._inside.applications.places())
-    build = module.seeded_row
+    build = seed.seeded_row
 
-    def patched_in_between(seed: int, index: int) -> Row:
+    def patched_in_between(number: int, index: int) -> Row:
         monkeypatch.setattr(module, "seeded_row", build)
         client.patch(f"/clients/{first}", json={"name": "Meanwhile"})
-        return build(seed, index)  # type: ignore[return-value]  # Row of this file is looser
+        return build(number, index)  # type: ignore[return-value]  # Row of this file is looser
 
     monkeypatch.setattr(module, "seeded_row", patched_in_between)
     assert client.get(f"/clients/{first}").json()["name"] == "Meanwhile"
 
-    def deleted_in_between(seed: int, index: int) -> Row:
+    def deleted_in_between(number: int, index: int) -> Row:
         client.delete(f"/clients/{second}")
-        return build(seed, index)  # type: ignore[return-value]  # the same
+        return build(number, index)  # type: ignore[return-value]  # the same
 
     monkeypatch.setattr(module, "seeded_row", deleted_in_between)
     assert client.get(f"/clients/{second}").status_code == 404

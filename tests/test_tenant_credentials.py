@@ -170,7 +170,10 @@ def test_application_deleted_while_a_credential_is_made(monkeypatch: pytest.Monk
     """The application may go between the look at it and the change of it."""
     tenant, _, client, own = make()
     applications = tenant._inside.applications
-    monkeypatch.setattr(type(applications), "change", lambda *_: None)
+
+    def gone(*_: object) -> None: ...
+
+    monkeypatch.setattr(type(applications), "change", gone)
     body = {"credential_type": "cert_subject_dn", "subject_dn": "CN=a"}
     assert refusal(client.post(f"/clients/{own}/credentials", json=body)) == (404, "inexistent_client")
 
@@ -179,7 +182,7 @@ def test_application_is_created_with_its_credentials() -> None:
     """Keys in the body become credentials that the application refers to, and end its secret."""
     _, _, client, _ = make()
     new = {"credential_type": "public_key", "pem": public_pem()}
-    body = {
+    body: Row = {
         "name": "Signed",
         "client_authentication_methods": {"private_key_jwt": {"credentials": [new]}},
         "signed_request_object": {"required": True, "credentials": []},

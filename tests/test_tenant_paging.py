@@ -41,14 +41,13 @@ def test_list_without_parameters_is_an_array_of_fifty() -> None:
     """The default is the first 50 rows, bare."""
     _, _, client = make(60)
     rows = client.get("/clients").json()
-    assert isinstance(rows, list)
-    assert len(rows) == 50
+    assert [type(row) for row in rows] == [dict] * 50
 
 
 def test_totals_wrap_the_rows() -> None:
     """start, limit, length and total tell where the rows stand."""
     _, _, client = make(25)
-    query = {"page": 2, "per_page": 10, "include_totals": "true"}
+    query: dict[str, int | str] = {"page": 2, "per_page": 10, "include_totals": "true"}
     page = client.get("/clients", params=query).json()
     assert {key: page[key] for key in page if key != "clients"} == {
         "start": 20,
@@ -134,7 +133,7 @@ def test_bad_checkpoints_are_400() -> None:
     bad = ["x", "", "é", "a" * 5, good[:-2], some, connections, altered, foreign]
     answers = [refusal(client.get("/clients", params={"from": one, "take": 1})) for one in bad]
     assert set(answers) == {(400, "invalid_query_string")}
-    assert client.get("/clients", params={"from": good, "take": 2}).status_code == 200
+    assert client.get("/clients", params={"from": good, "take": 2, "fields": "name"}).status_code == 200
     assert "=" not in good
 
 

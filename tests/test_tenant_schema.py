@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from evertoken_tenant.call import Json
 
 
-@pytest.mark.parametrize(
-    ("schema", "good", "bad"),
-    [
-        (Text(2, 3), ["ab", "abc"], ["a", "abcd", 1, None, ["ab"]]),
-        (Text(pattern="[a-z]+"), ["abc"], ["abC", "", "abc\n"]),
-        (Text(form="uri"), ["https://a.example", "com.app://x"], ["a", "", "https://a b", "1:x"]),
-        (Text(form="date-time"), ["2030-01-01T00:00:00Z"], ["2030-01-01T00:00:00", "now"]),
-        (Text(form="https-uri-or-empty"), ["", "https://a.example/x"], ["http://a.example", "https://"]),
-        (Whole(1, 3), [1, 3], [0, 4, 1.0, True, "1", None]),
-        (Flag(), [True, False], [0, "true", None]),
-        (Choice("a b"), ["a"], ["c", "a b", "", 1]),
-        (Many(Flag(), least=1), [[True]], [[], [1], "x", {}]),
-        (Or(Many(Text()), Text()), ["a", ["a"]], [1, [1]]),
-        (Null(Flag()), [None, True], [0]),
-        (
-            Shape({"a!": Flag(), "b": Text()}),
-            [{"a": True}, {"a": True, "b": ""}],
-            [{}, {"a": 1}, {"a": True, "c": 1}],
-        ),
-        (
-            Shape({}, open=True, least=1, most=2),
-            [{"a": 1}, {"a": 1, "b": 2}],
-            [{}, {"a": 1, "b": 2, "c": 3}, []],
-        ),
-    ],
-)
+VALUES: list[tuple[Schema, list[Json], list[Json]]] = [
+    (Text(2, 3), ["ab", "abc"], ["a", "abcd", 1, None, ["ab"]]),
+    (Text(pattern="[a-z]+"), ["abc"], ["abC", "", "abc\n"]),
+    (Text(form="uri"), ["https://a.example", "com.app://x"], ["a", "", "https://a b", "1:x"]),
+    (Text(form="date-time"), ["2030-01-01T00:00:00Z"], ["2030-01-01T00:00:00", "now"]),
+    (Text(form="https-uri-or-empty"), ["", "https://a.example/x"], ["http://a.example", "https://"]),
+    (Whole(1, 3), [1, 3], [0, 4, 1.0, True, "1", None]),
+    (Flag(), [True, False], [0, "true", None]),
+    (Choice("a b"), ["a"], ["c", "a b", "", 1]),
+    (Many(Flag(), least=1), [[True]], [[], [1], "x", {}]),
+    (Or(Many(Text()), Text()), ["a", ["a"]], [1, [1]]),
+    (Null(Flag()), [None, True], [0]),
+    (
+        Shape({"a!": Flag(), "b": Text()}),
+        [{"a": True}, {"a": True, "b": ""}],
+        [{}, {"a": 1}, {"a": True, "c": 1}],
+    ),
+    (
+        Shape({}, open=True, least=1, most=2),
+        [{"a": 1}, {"a": 1, "b": 2}],
+        [{}, {"a": 1, "b": 2, "c": 3}, []],
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "good", "bad"), VALUES)
 def test_values_fit_or_do_not(schema: Schema, good: list[Json], bad: list[Json]) -> None:
     """Each kind takes what it describes and nothing else."""
     for value in good:

@@ -43,13 +43,14 @@ class Trail:
     """What a page has to know of the pages before it.
 
     `began` tells that there were pages; `from_top`, that they began with the first row; `uncut`, that one
-    came as long as it was asked for. `seen` counts the rows handed out, kept only where the walk may have
+    came as long as it was asked for. `size` is the rows of the longest. `seen` counts the rows handed out, kept only where the walk may have
     to begin again in checkpoint mode; `skip` counts those to leave out when they come again.
     """
 
     began: bool = False
     from_top: bool = False
     uncut: bool = False
+    size: int = 0
     seen: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
     skip: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
 
@@ -183,13 +184,12 @@ class _Offset:
     def end(self) -> int:
         return self.start + self.size
 
-    def following(self) -> tuple[int, int] | None:
+    def following(self, size: int) -> tuple[int, int] | None:
         """Return page and per_page of the page that starts where this one ends, None beyond the wall.
 
-        It is shorter than this one where one of the same size would not begin there, or would end beyond
-        the wall.
+        It is shorter than `size` where such a page would not begin there, or would end beyond the wall.
         """
-        size = min(self.size, LAST_ROW - self.end)
+        size = min(size, LAST_ROW - self.end)
         while size > 0 and self.end % size:
             size -= 1
         return (self.end // size, size) if size > 0 else None
@@ -204,7 +204,8 @@ def _offset_trail(trail: Trail, at: _Offset, rows: Sequence[object], paging: Pag
         # This page may come again.
         skip = collections.Counter(_marks(rows, paging.key))
     uncut = trail.uncut or (at.whole and at.length > USUAL_PAGE)
-    return Trail(began=True, from_top=from_top, uncut=uncut, seen=seen, skip=skip)
+    size = max(trail.size, at.size)
+    return Trail(began=True, from_top=from_top, uncut=uncut, size=size, seen=seen, skip=skip)
 
 
 def _after_offset(
@@ -212,12 +213,12 @@ def _after_offset(
 ) -> ListOperation[ItemT, PageT] | EvertokenError | None:
     if at.last:
         return None
-    following = at.following()
+    following = at.following(trail.size)
     beyond = following is None or (at.page == 0 and at.total is not None and at.total > LAST_ROW)
     if beyond and trail.from_top and operation.paging.checkpoint is not None:
         return _from_checkpoint(operation)
     if following is None:
-        return PaginationLimitError(operation=operation.name, page=at.end // at.size, per_page=at.size)
+        return PaginationLimitError(operation=operation.name, page=at.end // trail.size, per_page=trail.size)
     page, size = following
     return dataclasses.replace(operation, query={**operation.query, "page": page, "per_page": size})
 

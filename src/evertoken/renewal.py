@@ -42,9 +42,9 @@ MANDATORY_SHARE: Final = 0.10
 MANDATORY_LONGEST: Final = 60.0
 """Seconds: what a request may be under way with a token before the API looks at its expiry."""
 
-MANDATORY_LEAST: Final = 1.0
-"""Seconds, half of a life at most: dates in a JWT are whole seconds (RFC 7519, 2), so that a token may
-end up to one second before its `expires_in` is over."""
+MANDATORY_LEAST: Final = 1.5
+"""Seconds, half of a life at most. Dates in a JWT are whole seconds (RFC 7519, 2), so that a token may end
+up to one second before its `expires_in` is over; the rest is for the request's way."""
 
 QUIET_PERIOD: Final = 60.0
 """Seconds between failing renewals while the old token is still good."""
@@ -283,6 +283,8 @@ class TokenSource:
                 obtained=self._clock.monotonic() - elapsed,
                 advisory=window * (1 - ADVISORY_JITTER * self._jitter()),
             )
+            # A short-lived token too is renewed before anyone has to wait for it.
+            self._held.advisory = max(self._held.advisory, 1.2 * self._held.mandatory)
             self._failure = None
             self._failures_in_a_row = 0
             self._renewals += 1

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Record", "Server", "Tenant", "serve"]
 
 
-def __getattr__(name: str) -> object:
-    # In process nobody needs to load an ASGI server.
-    if name in {"Server", "serve"}:
-        from evertoken_tenant import server  # noqa: PLC0415  # see above
+# Type checkers would take any name for one that this finds.
+if not TYPE_CHECKING:
 
-        return getattr(server, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # In process nobody needs to load an ASGI server.
+        if name in {"Server", "serve"}:
+            from evertoken_tenant import server  # noqa: PLC0415  # see above
+
+            return getattr(server, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # What may hold references to credentials of the application.
 _HOLDERS: Final = ("client_authentication_methods", "signed_request_object", "token_vault_privileged_access")
+# A cursor stands for a place among filtered rows, however they are shown.
+_NO_FILTERS: Final = ("take", "from", "page", "per_page", "include_totals", "fields", "include_fields")
 _SCOPE_OF_FIELD: Final = {
     "client_secret": "update:client_keys",
     "encryption_key": "update:client_keys",
@@ -67,7 +69,7 @@ class Clients:
         return text_answer(200, text)
 
     def _checkpoint(self, query: Query, view: View, tests: Sequence[Test]) -> Answer:
-        of = "clients" + query.but("take", "from", "page", "per_page", "include_totals")
+        of = "clients" + query.but(*_NO_FILTERS)
         take = query.whole("take", DEFAULT_ROWS)
         place = self.cursors.read(of, query.text("from")) if "from" in query else -1
         rows: list[Application] = []

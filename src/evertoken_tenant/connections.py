@@ -73,7 +73,7 @@ class ClientConnections:
         if self.applications.get(client_id) is None:
             raise inexistent()
         strategies = asked.query.texts("strategy")
-        of = f"connections/{client_id}" + asked.query.but("take", "from")
+        of = f"connections/{client_id}" + asked.query.but("take", "from", "fields", "include_fields")
         after = self.cursors.read(of, asked.query.text("from")) if "from" in asked.query else -1
         rows = [
             (place, row)

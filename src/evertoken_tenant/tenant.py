@@ -44,10 +44,10 @@ class Tenant:
 
     `clients` applications are there at the start, the same for the same `seed`; the tenant's own, which
     has `client_id` and `client_secret`, can be read and changed but is in no list. `scopes` is what it is
-    granted (default: all there are for applications). Lifetime of tokens in seconds; `rate_limit` in
-    requests per second, of which a bucket holds `rate_burst` (default: 10 seconds' worth), for the API; the
-    token endpoint has none unless `token_rate_limit` is set. `clock` returns Unix time, `sleep` carries out `delay` in process.
-    `custom_domains` are answered as well as `domain`. Safe to share between threads.
+    granted (default: all there are for applications). Tokens live `token_lifetime` seconds. The API takes
+    `rate_limit` requests per second and `rate_burst` at once (default: what comes in 10 s); the token
+    endpoint has no limit unless `token_rate_limit` is set. `clock` returns Unix time, `sleep` carries out
+    `delay` in process. `custom_domains` are answered as well as `domain`. Safe to share between threads.
     """
 
     def __init__(

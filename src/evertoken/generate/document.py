@@ -129,6 +129,18 @@ def walk(node: object, parts: Parts = ()) -> Iterator[tuple[Parts, object]]:
             yield from walk(value, (*parts, str(index)))
 
 
+def find(node: object, steps: Sequence[str]) -> object:
+    """Return the value at a place below `node`, or raise LookupError."""
+    for step in steps:
+        if is_object(node):
+            node = node[step]
+        elif is_array(node) and step.isdecimal():
+            node = node[int(step)]
+        else:
+            raise LookupError(step)
+    return node
+
+
 class Documents:
     """The documents of one run, by name; they may refer to each other."""
 
@@ -150,15 +162,10 @@ class Documents:
         if fragment and not fragment.startswith("/"):
             raise SpecError(place, f"$ref is not a JSON pointer: {reference!r}")
         steps = tuple(part.replace("~1", "/").replace("~0", "~") for part in fragment.split("/")[1:])
-        node: object = target.content
-        for step in steps:
-            if is_object(node) and step in node:
-                node = node[step]
-            elif is_array(node) and step.isdecimal() and int(step) < len(node):
-                node = node[int(step)]
-            else:
-                raise SpecError(place, f"$ref names nothing: {reference!r}")
-        return target, steps, node
+        try:
+            return target, steps, find(target.content, steps)
+        except LookupError:
+            raise SpecError(place, f"$ref names nothing: {reference!r}") from None
 
     def follow(self, document: Document, parts: Parts, node: object) -> tuple[Document, Parts, JsonObject]:
         """Return an object that is written here or, by `$ref`, elsewhere."""

@@ -48,10 +48,6 @@ class Homes:
         """The groups, by name."""
         return sorted(self.operations)
 
-    def members(self, group: str, of: set[str]) -> list[str]:
-        """Return those of some schemas that live in a group, by name."""
-        return sorted(name for name in of if self.home[name] == group)
-
     def shared_by(self, group: str) -> list[str]:
         """Return the shared models that a group's operations answer with, by name."""
         return sorted(name for name in self._reached[group] & self.models if self.home[name] == SHARED)

@@ -55,7 +55,9 @@ def package(description: str, exports: Mapping[str, Sequence[str]]) -> str:
 def docstring(text: str, indent: int) -> str:
     """Return a text as a docstring of which no part can end early."""
     margin = " " * indent
-    safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    # Control characters, a zero byte among them, are no source code.
+    shown = "".join(character for character in text if character == "\n" or character.isprintable())
+    safe = shown.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     first, *rest = safe.split("\n")
     if not rest and not first.endswith('"'):
         return f'"""{first}"""'

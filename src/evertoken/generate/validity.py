@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from evertoken.generate.document import Document, is_array, is_object, walk
+from evertoken.generate.document import Document, find, is_array, is_object, walk
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
@@ -54,15 +55,8 @@ def without_samples(node: object, *, names: bool = False) -> object:
 def _place(content: object, found: Sequence[str], instance: object) -> Sequence[str]:
     """Return where an error is; within a schema the validator gives places from that schema on."""
     for parts, node in walk(content):
-        for step in found:
-            if is_object(node) and step in node:
-                node = node[step]
-            elif is_array(node) and step.isdecimal() and int(step) < len(node):
-                node = node[int(step)]
-            else:
-                break
-        else:
-            if node == instance:
+        with contextlib.suppress(LookupError):
+            if find(node, found) == instance:
                 return (*parts, *found)
     return found
 
