@@ -9,8 +9,7 @@ import inspect
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import anyio
 import httpx
@@ -29,6 +28,7 @@ from evertoken import (
     RateLimitError,
     TokenError,
     TransportError,
+    drift,
     errors,
 )
 from support import (
@@ -43,11 +43,17 @@ from support import (
     token_answer,
 )
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Calls take either client: Any, since a call of the one returns what a call of the other returns awaited.
 AnyClient = Any
-Run = Callable[..., Any]
+
+
+class Run(Protocol):
+    """Makes one call with a new client, and returns its result."""
+
+    def __call__(self, call: Callable[[AnyClient], Any], /, **options: Any) -> Any: ...
 
 
 @pytest.fixture(params=["sync", "asyncio", "trio"])
@@ -55,11 +61,11 @@ def run(request: pytest.FixtureRequest, time: FakeTime, monkeypatch: pytest.Monk
     """Return a function that makes one call with a new client, in one of the colours."""
     monkeypatch.setattr(evertoken.client, "SYSTEM_CLOCK", time.clock())
 
-    def run_sync(call: Callable[[AnyClient], object], **options: Any) -> object:
+    def run_sync(call: Callable[[AnyClient], Any], /, **options: Any) -> Any:
         with ManagementClient(**{**CREDENTIALS, **options}) as client:
             return call(client)
 
-    def run_async(call: Callable[[AnyClient], Any], **options: Any) -> object:
+    def run_async(call: Callable[[AnyClient], Any], /, **options: Any) -> Any:
         async def main() -> object:
             async with AsyncManagementClient(**{**CREDENTIALS, **options}) as client:
                 return await call(client)
@@ -79,10 +85,8 @@ def auth0() -> Iterator[respx.Router]:
         yield router
 
 
-def sent(auth0: respx.Router) -> httpx.Request:
-    request = auth0.calls.last.request
-    assert isinstance(request, httpx.Request)
-    return request
+def sent(auth0: respx.Router, index: int = -1) -> httpx.Request:
+    return cast("httpx.Request", auth0.calls[index].request)
 
 
 def test_a_list_call_on_the_wire(auth0: respx.Router, run: Run) -> None:
@@ -426,7 +430,7 @@ def test_an_odd_field_is_kept_and_reported(auth0: respx.Router, run: Run) -> Non
         {"client_id": "b", "app_type": "new_kind"},
     ]
     auth0.get(CLIENTS_URL).respond(json={"start": 0, "limit": 50, "total": 2, "clients": rows})
-    evertoken.drift._reported.clear()
+    drift._reported.clear()
     with pytest.warns(DriftWarning, match=r"\$\.clients\[0\]\.callbacks"):
         pager = run(lambda client: client.clients.list())
     assert pager.items[0].callbacks == "not a list"
@@ -447,8 +451,12 @@ def test_the_callers_httpx_client_sends_everything_and_stays_open(auth0: respx.R
     """Token requests too: its event hooks, its headers, its redirects switched off."""
     auth0.get(f"{CLIENTS_URL}/abc").respond(json={"client_id": "abc"})
     seen: list[str] = []
+
+    def see(request: httpx.Request) -> None:
+        seen.append(request.url.path)
+
     http = httpx.Client(
-        event_hooks={"request": [lambda request: seen.append(request.url.path)]},
+        event_hooks={"request": [see]},
         headers={"X-Team": "billing"},
         auth=("user", "password"),
         follow_redirects=True,
@@ -483,7 +491,7 @@ def test_headers_and_telemetry_are_the_callers_to_set(auth0: respx.Router, run: 
     assert json.loads(base64.b64decode(request.headers["auth0-client"])) == {"name": "mine"}
     assert request.url.query == b"new=yes"
     assert request.extensions["timeout"]["read"] == 3
-    token_request = auth0.calls[0].request
+    token_request = sent(auth0, 0)
     assert token_request.extensions["timeout"]["read"] <= 3
     assert "x-all" not in token_request.headers
 
@@ -499,7 +507,7 @@ def test_a_custom_domain_needs_the_canonical_audience(auth0: respx.Router, run: 
     """The token request goes to the custom domain and names the canonical API."""
     auth0.get(f"{CLIENTS_URL}/abc").respond(json={})
     run(lambda client: client.clients.get("abc"), audience="https://canonical.eu.auth0.com/api/v2/")
-    assert b"canonical.eu.auth0.com" in auth0.calls[0].request.content
+    assert b"canonical.eu.auth0.com" in sent(auth0, 0).content
 
 
 def test_clients_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, auth0: respx.Router) -> None:

@@ -213,7 +213,7 @@ SIZES = st.sampled_from([10, 20, 25, 40, 50, 100])
 
 
 @given(count=COUNTS, per_page=SIZES, cap=CAPS, echo=st.booleans(), from_top=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @example(count=1001, per_page=100, cap=50, echo=True, from_top=True)
 @example(count=50, per_page=100, cap=50, echo=False, from_top=True)
 def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, from_top: bool) -> None:
@@ -230,7 +230,7 @@ def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, fr
 
 
 @given(count=st.integers(0, 999), per_page=SIZES, cap=CAPS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @example(count=50, per_page=100, cap=100)
 @example(count=150, per_page=100, cap=100)
 @example(count=150, per_page=100, cap=50)
@@ -245,7 +245,7 @@ def test_short_page_ends_bare_arrays(count: int, per_page: int, cap: int) -> Non
 
 
 @given(count=st.integers(1000, 1300), per_page=SIZES, cap=CAPS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 def test_bare_arrays_go_on_beyond_the_wall(count: int, per_page: int, cap: int) -> None:
     """Arrays that reach row 1,000 begin again in checkpoint mode, and no row comes twice."""
     tenant = Tenant(count, cap=cap)
@@ -255,7 +255,7 @@ def test_bare_arrays_go_on_beyond_the_wall(count: int, per_page: int, cap: int) 
 
 
 @given(count=COUNTS, take=st.integers(1, 100), cap=CAPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
     """In checkpoint mode every row comes once, and the page without `next` is the last."""
     tenant = Tenant(count, cap=cap)
@@ -265,7 +265,7 @@ def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
 
 
 @given(count=st.integers(0, 999), per_page=st.integers(3, 100), totals=st.booleans(), cap=CAPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @example(count=995, per_page=30, totals=True, cap=100)
 @example(count=995, per_page=30, totals=False, cap=100)
 @example(count=999, per_page=7, totals=True, cap=100)
@@ -292,7 +292,7 @@ def test_odd_page_sizes_lose_no_row_before_the_wall(
     echo=st.booleans(),
     own_pages=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_list_from_a_later_page_goes_on_to_the_end(  # noqa: PLR0917 - the dimensions of the test
     count: int,
     page: int,

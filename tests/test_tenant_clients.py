@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from typing import TypeAlias
@@ -9,7 +10,7 @@ from typing import TypeAlias
 import httpx
 import pytest
 
-from evertoken_tenant import Clock, Tenant
+from evertoken_tenant import Clock, Tenant, applications, seed
 
 Row: TypeAlias = dict[str, object]
 SECRET_FIELDS = {"client_secret", "signing_keys", "encryption_key"}
@@ -361,26 +362,23 @@ def test_applications_are_made_when_looked_at() -> None:
 
 def test_application_made_by_another_thread_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that look first at one application get the same; one deleted meanwhile stays deleted."""
-    from evertoken_tenant import applications as module  # noqa: PLC0415  # to step in between
-    from evertoken_tenant import seed  # noqa: PLC0415  # the same
-
     tenant, client = make(2)
     first, second = (client_id for _, client_id in tenant._inside.applications.places())
     build = seed.seeded_row
 
     def patched_in_between(number: int, index: int) -> Row:
-        monkeypatch.setattr(module, "seeded_row", build)
+        monkeypatch.setattr(applications, "seeded_row", build)
         client.patch(f"/clients/{first}", json={"name": "Meanwhile"})
         return build(number, index)  # type: ignore[return-value]  # Row of this file is looser
 
-    monkeypatch.setattr(module, "seeded_row", patched_in_between)
+    monkeypatch.setattr(applications, "seeded_row", patched_in_between)
     assert client.get(f"/clients/{first}").json()["name"] == "Meanwhile"
 
     def deleted_in_between(number: int, index: int) -> Row:
         client.delete(f"/clients/{second}")
         return build(number, index)  # type: ignore[return-value]  # the same
 
-    monkeypatch.setattr(module, "seeded_row", deleted_in_between)
+    monkeypatch.setattr(applications, "seeded_row", deleted_in_between)
     assert client.get(f"/clients/{second}").status_code == 404
     assert ids(client.get("/clients")) == [first]
 
@@ -409,8 +407,6 @@ def test_threads_lose_no_change() -> None:
 
 def test_in_process_async_client_is_served() -> None:
     """The same tenant answers an asynchronous client."""
-    import asyncio  # noqa: PLC0415  # only here
-
     tenant, _ = make(2)
 
     async def count() -> int:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from evertoken_tenant import Clock, Tenant
+from evertoken_tenant.cimd import violations
 
 Row: TypeAlias = dict[str, object]
 EXPIRES = dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -295,7 +296,5 @@ def test_registering_twice_is_201_then_200() -> None:
 
 
 def test_violations_of_an_empty_url() -> None:
-    """The empty string, which the format allows, is no client either."""
-    from evertoken_tenant.cimd import violations  # noqa: PLC0415  # the body's length keeps it out
-
+    """The empty string, which the format allows and the length does not, is no client either."""
     assert violations("") == ["external_client_id is empty"]

@@ -43,8 +43,9 @@ class Trail:
     """What a page has to know of the pages before it.
 
     `began` tells that there were pages; `from_top`, that they began with the first row; `uncut`, that one
-    came as long as it was asked for. `size` is the rows of the longest. `seen` counts the rows handed out, kept only where the walk may have
-    to begin again in checkpoint mode; `skip` counts those to leave out when they come again.
+    came as long as it was asked for. `size` is the rows of the longest. `seen` counts the rows handed out,
+    kept only where the walk may have to begin again in checkpoint mode; `skip` counts those to leave out
+    when they come again.
     """
 
     began: bool = False

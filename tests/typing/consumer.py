@@ -1,5 +1,8 @@
 """How an application's code looks to a type checker. Checked by mypy and pyright, never run."""
 
+# "type: ignore" is for mypy alone here, so that each checker vouches for what it finds.
+# pyright: enableTypeIgnoreComments=false
+
 from __future__ import annotations
 
 import datetime as dt
@@ -50,7 +53,8 @@ def synchronous() -> None:
         got = client.clients.get("id", fields="name", include_fields=True)
         assert_type(got, GetClientResponseContent)
         takes_a_client(got)
-        client.clients.update("id", jwt_configuration=got.jwt_configuration, description=None)
+        if got.jwt_configuration is not None:
+            client.clients.update("id", jwt_configuration=got.jwt_configuration, par_request_expiry=None)
         assert_type(client.clients.rotate_secret("id"), RotateClientSecretResponseContent)
         client.clients.delete("id")
         assert_type(client.clients.credentials.list("id"), list[ClientCredential])
@@ -118,7 +122,12 @@ class DatabaseTokenStore:
 
 
 ManagementClient(domain="d", client_id="i", client_secret="s", token_store=DatabaseTokenStore())
-ManagementClient(domain="d", client_ids="i")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-ManagementClient(domain="d", token="t").clients.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-ManagementClient(domain="d", token="t").clients.get(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-ManagementClient(domain="d", token="t").clients.update("i", nmae="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def mistakes(client: ManagementClient) -> None:
+    """Each of these is an error for both type checkers."""
+    ManagementClient(domain="d", client_ids="i")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.clients.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.clients.get(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.clients.update("i", nmae="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.clients.create(name=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
