@@ -44,7 +44,7 @@ from support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 # Calls take either client: Any, since a call of the one returns what a call of the other returns awaited.
 AnyClient = Any
@@ -86,7 +86,9 @@ def auth0() -> Iterator[respx.Router]:
 
 
 def sent(auth0: respx.Router, index: int = -1) -> httpx.Request:
-    return cast("httpx.Request", auth0.calls[index].request)
+    # respx does not tell the type of its calls.
+    calls = cast("Sequence[respx.models.Call]", auth0.calls)
+    return calls[index].request
 
 
 def test_a_list_call_on_the_wire(auth0: respx.Router, run: Run) -> None:

@@ -17,8 +17,10 @@ import pydantic
 import pytest
 import yaml
 
+from evertoken.generate import inert, output
 from evertoken.generate.__main__ import main
 from evertoken.generate.normal import any_of, normal, text
+from evertoken.generate.problem import SpecError
 from evertoken.generate.render import docstring
 
 if TYPE_CHECKING:
@@ -467,6 +469,15 @@ BROKEN = {
     "argument": at(*schema("NewThing", "properties", "1st"), value={"type": "string"}),
     "path": at(*GET[:2], "parameters"),
     "surrogate": at(*schema("Kind", "enum"), value=["\ud800"]),
+    "answer": at(
+        *GET, "responses", "200", "content", value={"text/event-stream": {"schema": {"type": "string"}}}
+    ),
+    "class": all_of(
+        at(*schema("Things"), value={"type": "object", "properties": {"a": {"type": "string"}}}),
+        at(*schema("Thing", "properties", "all"), value={"$ref": "#/components/schemas/Things"}),
+    ),
+    "no name": at(*LIST, "x-operation-name"),
+    "no pointer": at(*KIND, value={"$ref": "#Kind"}),
     "media": at(*BODY, value={"multipart/form-data": {"schema": {"type": "string"}}}),
 }
 
@@ -490,6 +501,10 @@ BROKEN = {
         ("argument", "#/paths/~1things/post", "no Python identifier: '1st'"),
         ("path", "#", "Path parameter 'id'"),
         ("surrogate", "#/components/schemas/Kind/enum/0", "half of a surrogate pair"),
+        ("answer", "#/paths/~1things~1{id}/get/responses/200/content", "text/event-stream, not JSON"),
+        ("class", "#/paths/", "two classes are called Things"),
+        ("no name", "#/paths/~1things/get/x-operation-name", "has no name"),
+        ("no pointer", "#/components/schemas/Thing/properties/kind/$ref", "is not a JSON pointer"),
         ("media", "#/paths/~1things/post/requestBody/content", "multipart/form-data, not JSON"),
     ],
 )
@@ -651,3 +666,223 @@ def test_the_program_needs_no_generated_code(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "Validating api.json" in run.stderr
+
+
+def unusual() -> Spec:
+    """Return a document with what is rare: in-line schemas, parts by pointer, odd bodies and lists."""
+    spec = small()
+    schemas, paths = spec["components"]["schemas"], spec["paths"]
+    schemas["Extended"] = {
+        "allOf": [
+            {"$ref": "#/components/schemas/NewThing"},
+            {"type": "object", "required": ["more"], "properties": {"more": {"type": "boolean"}}},
+        ]
+    }
+    schemas["Offset"] = {
+        "type": "object",
+        "properties": {
+            "total": {"type": "integer"},
+            "things": {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Thing"}},
+            "warnings": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+    schemas["Alias"] = {"$ref": "#/components/schemas/Kind"}
+    schemas["Kinds"] = {"type": "array", "items": {"$ref": "#/components/schemas/Alias"}}
+    schemas["Thing"]["properties"] |= {
+        "kinds": {"$ref": "#/components/schemas/Kinds"},
+        "same_size": {"$ref": "#/components/schemas/Part/properties/size"},
+        "by_name": {"type": "object", "additionalProperties": {"properties": {"x": {"type": "integer"}}}},
+        "any_of_two": {
+            "oneOf": [{"properties": {"l": {"type": "string"}}}, {"properties": {"r": {"type": "string"}}}]
+        },
+    }
+    listing = paths["/things"]["get"]
+    listing["parameters"] += [
+        _parameter("page", "integer", minimum=0),
+        _parameter("per_page", "integer", minimum=1, maximum=50),
+        _parameter("include_totals", "boolean"),
+        {"name": "sort", "in": "query", "required": True, "schema": {"type": ["string", "null"]}},
+        {"name": "kinds", "in": "query", "schema": {"$ref": "#/components/schemas/Kinds"}},
+        {"name": "since", "in": "query", "schema": {"type": "string", "format": "date-time"}},
+        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+    ]
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in ("ListThings", "Offset")]
+    rows = {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}}
+    listing["responses"]["200"]["content"]["application/json"]["schema"] = {"oneOf": [rows, *references]}
+    body = paths["/things"]["post"]["requestBody"]["content"]["application/json"]
+    body["schema"]["$ref"] = "#/components/schemas/Extended"
+    extra: Spec = {**_operation("replaceAll", "Thing"), "deprecated": True, "x-release-lifecycle": "EA"}
+    extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": rows}}}
+    extra["responses"]["204"] = {"description": "Nothing to tell."}
+    bodies = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    paths["/things/{id}/versions/{number}"] = {
+        "parameters": [
+            *paths["/things/{id}"]["parameters"],
+            {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}},
+        ],
+        "put": extra,
+        "patch": {**_operation("annotate", "Thing"), "operationId": "annotate", "requestBody": bodies},
+    }
+    return spec
+
+
+def test_what_is_rare_has_a_shape_too(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """In-line objects get names, odd bodies are `request`, both paging modes are told apart."""
+    out = tmp_path / "unusual_api"
+    assert main(["--spec", str(write(unusual(), tmp_path / "api.json")), "--out", str(out)]) == 0
+    operations, models = load(out, "things.operations"), load(out, "things.models")
+    code = (out / "things" / "operations.py").read_text(encoding="utf-8")
+    for part in (
+        "more: bool,",
+        "from_: str | Unset | None = UNSET",
+        "part: params.Part | models.Part | Unset = UNSET",
+        "made_at: datetime | str | Unset = UNSET",
+        "sort: str,",
+        "kinds: params.Kinds | None = None",
+        "since: str | None = None",
+        "number: int",
+        "request: Sequence[params.Thing | models.Thing]",
+        "request: Mapping[str, Any] | Unset = UNSET",
+        ") -> Operation[models.Thing | None]:",
+    ):
+        assert part in code, part
+    assert "trace" not in code.lower()
+    replaced = operations.replace_all("a", 3, request=[])
+    assert (replaced.path_params, replaced.body) == ({"id": "a", "number": "3"}, [])
+    listed = operations.list(sort="s")
+    assert (listed.paging.bare, listed.paging.items) == (True, "things")
+    assert (listed.paging.offset, listed.paging.checkpoint) == (models.Offset, models.ListThings)
+    assert listed.query["per_page"] == 50
+    assert "from" not in listed.query
+    assert listed.result is models.Offset
+    assert operations.list(sort="s", take=2).result is models.ListThings
+    raw = b'{"id": "i", "kinds": ["big", null], "same_size": 2.5, '
+    raw += b'"by_name": {"k": {"x": 1}}, "any_of_two": {"r": "s"}}'
+    thing = models.Thing.model_validate_json(raw)
+    assert thing.kinds == ["big", None]
+    assert thing.by_name["k"].x == 1
+    assert thing.any_of_two.r == "s"
+    document = load(out, "things.resources").AsyncThings.replace_all.__doc__
+    assert "Early access" in document
+    assert "Deprecated" in document
+
+
+@pytest.mark.parametrize(
+    ("change", "entry", "reason"),
+    [
+        (at(*schema("Offset", "properties", "things")), "{key: id}", "different keys"),
+        (at(*LIST, "x-operation-name", value="list"), "{key: nope}", "'nope' is no property of the rows"),
+        (at(*LIST, "x-operation-name", value="list"), "{items: lost}", "which array holds the rows"),
+        (at(*LIST, "x-operation-name", value="list"), "{items: 1}", "is not text"),
+        (at(*LIST, "x-operation-name", value="list"), "yes please", "is not an object"),
+    ],
+)
+def test_a_list_that_cannot_be_told_is_an_error(
+    change: Callable[[Spec], None],
+    entry: str,
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where the rows are and what tells them apart must be there."""
+    spec = unusual()
+    change(spec)
+    path = tmp_path / "fix.yaml"
+    path.write_text(f"operations: {{things.list: {{paging: {entry}, reason: r}}}}", encoding="utf-8")
+    message = fails(write(spec, tmp_path / "api.json"), tmp_path, capsys, "--overlay", str(path))
+    assert reason in message
+
+
+def test_a_list_may_be_declared_plain(tmp_path: Path) -> None:
+    """`paging: false` makes a plain operation of a list; so does an answer without rows."""
+    spec = small()
+    path = tmp_path / "fix.yaml"
+    path.write_text("operations: {things.list: {paging: false, reason: r}}", encoding="utf-8")
+    arguments = ["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "plain")]
+    assert main([*arguments, "--overlay", str(path)]) == 0
+    code = (tmp_path / "plain" / "things" / "operations.py").read_text(encoding="utf-8")
+    assert "ListOperation" not in code
+    spec["components"]["schemas"]["ListThings"]["properties"]["things"] = {"type": "string"}
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "plain")]) == 0
+    assert (tmp_path / "plain" / "things" / "operations.py").read_text(encoding="utf-8").splitlines()[4:] == (
+        code.splitlines()[4:]
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os",
+        "from os import system",
+        "open('x')",
+        "f()",
+        "x = [print(1) for _ in (1,)]",
+        "while True: pass",
+        "if x:\n    pass",
+        "y = lambda: 1",
+        "1 + 1",
+        "not python",
+    ],
+)
+def test_nothing_but_declarations_is_written(code: str) -> None:
+    """A module that would run anything when imported is refused, whoever wrote it there."""
+    with pytest.raises(SpecError, match=r"m\.py.*would"):
+        inert.check("m.py", code)
+
+
+def test_a_failed_swap_leaves_the_old_folder(
+    things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the new folder cannot take its place, the old one is back."""
+    out = tmp_path / "things_api"
+    shutil.copytree(things, out)
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise PermissionError(13, "no", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(PermissionError):
+        output.replace({"__init__.py": output.MARK}, out)
+    assert contents(out) == contents(things)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_arguments_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing file, an empty folder and --spec without --out end in one line."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    spec = str(write(small(), tmp_path / "api.json"))
+    for arguments, reason in (
+        (["--spec", spec], "needs --out"),
+        (["--spec", str(tmp_path / "lost.yaml"), "--out", "x"], "is not there"),
+        (["--spec", str(tmp_path / "empty"), "--out", "x"], "holds no YAML or JSON document"),
+        (["--spec", spec, "--out", str(tmp_path / "file")], "is no folder"),
+        (["--spec", spec, "--out", str(tmp_path / "file" / "below")], "file: "),
+        (["--spec", spec, "--out", "x", "--overlay", str(tmp_path / "lost.yaml")], "cannot be read"),
+    ):
+        assert main(arguments) == 1
+        (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("generate: "))
+        assert reason in line
+
+
+def test_a_terminal_shows_the_step(
+    things: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal the current step is shown in place, not a line each."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["--spec", str(things.parent / "api.json"), "--out", str(things)]) == 0
+    shown = capsys.readouterr().err
+    assert "Validating" not in shown.splitlines()
+    assert "files in" in shown
+
+
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the extra, one line tells what to install."""
+    monkeypatch.setitem(sys.modules, "evertoken.generate.build", None)
+    assert main(["--check"]) == 1
+    assert "pip install 'evertoken[generate]'" in capsys.readouterr().err

@@ -416,15 +416,28 @@ def test_list_from_a_later_page_ends_at_the_wall() -> None:
     assert ids(rows) == all_ids(tenant)[100:1000]
 
 
-def test_list_that_grows_beyond_the_wall_switches_there() -> None:
-    """Rows created meanwhile do not make a list end in an error: at row 1,000 it turns to checkpoint mode."""
+def test_list_that_grows_beyond_the_wall_switches() -> None:
+    """Rows created meanwhile do not make a list end in an error, and none comes twice."""
     tenant = Tenant(1000)
-    pager = Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True))
-    rows = iter(pager)
+    rows = iter(Sync(tenant).send_list(clients(page=0, per_page=100, include_totals=True)))
     begun = [next(rows) for _ in range(10)]
     tenant.rows += [{"client_id": f"new{number}"} for number in range(5)]
 
     assert ids([*begun, *rows]) == all_ids(tenant)
+    # Two pages, the second of which tells, then all by checkpoint.
+    assert len(tenant.requests) == 2 + 11
+
+
+def test_cut_that_comes_late_makes_no_endless_loop() -> None:
+    """A server that cuts later pages only, and does not say where they start, is asked on."""
+    operation = clients(page=3, per_page=100, include_totals=True)
+    trail = dataclasses.replace(START, began=True, uncut=True, size=100)
+    response: object = {"limit": 50, "total": 900, "clients": [{"client_id": "x"} for _ in range(50)]}
+
+    page = turn(cast("ListOperation[object, object]", operation), response, trail)
+
+    assert isinstance(page.following, ListOperation)
+    assert (page.following.query["page"], page.following.query["per_page"]) == (6, 50)
 
 
 @pytest.mark.parametrize("key", ["client_id", None])

@@ -79,6 +79,17 @@ def test_expired_token_is_401_at_its_last_second() -> None:
     assert response.json()["message"] == "Expired token received for JSON Web Token validation"
 
 
+def test_token_lives_as_long_as_was_said() -> None:
+    """Issued within a second, it is still good when `expires_in` ends, though its times are whole."""
+    tenant, clock, client = make(token_lifetime=2)
+    clock.advance(0.9)
+    headers = bearer(tenant.issue_token())
+    clock.advance(1.99)
+    assert client.get(PATH, headers=headers).status_code == 200
+    clock.advance(1)
+    assert client.get(PATH, headers=headers).status_code == 401
+
+
 def test_forged_tokens_are_401() -> None:
     """Changed claims, another key, no key, `none`, another tenant: none of them gets in."""
     tenant, clock, client = make()

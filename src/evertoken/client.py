@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -16,6 +17,7 @@ from evertoken.auth import BearerAuth, ManagementAuth
 from evertoken.clock import SYSTEM_CLOCK
 from evertoken.codec import Codec, check_timeout
 from evertoken.errors import ArgumentError
+from evertoken.flow import StepAuth, Steps
 from evertoken.origin import parse_base_url, parse_domain
 from evertoken.retry import RetryPolicy
 from evertoken.token import Secret
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from evertoken.operation import ListOperation, Operation, RequestOptions
     from evertoken.renewal import TokenSource
     from evertoken.store import TokenStore
+    from evertoken.token import AccessToken
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -150,6 +153,22 @@ class ManagementClient(Groups):
     def token_source(self) -> TokenSource:
         """The token's life: `status()` tells age, expiry and failures, without the token."""
         return _token_source(self._auth)
+
+    def access_token(self) -> AccessToken:
+        """Return a token that is good now, for a request that something else sends.
+
+        Ask again for the next request: the token held is returned, or its successor once it is time.
+        Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
+        """
+        http = self._http()
+        request = self._calls.lend_timeout(http)
+        auth = _TokenAuth(self._auth)
+        with contextlib.closing(auth.sync_auth_flow(request)) as flow:
+            outgoing = next(flow)
+            while outgoing is not request:
+                sent = transport._send_once(http, outgoing)  # noqa: SLF001 - as an attempt does
+                outgoing = flow.send(sent) if isinstance(sent, httpx.Response) else flow.throw(sent)
+        return auth.token
 
     def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
@@ -296,6 +315,22 @@ class AsyncManagementClient(AsyncGroups):
         """The token's life: `status()` tells age, expiry and failures, without the token."""
         return _token_source(self._auth)
 
+    async def access_token(self) -> AccessToken:
+        """Return a token that is good now, for a request that something else sends.
+
+        Ask again for the next request: the token held is returned, or its successor once it is time.
+        Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
+        """
+        http = self._http()
+        request = self._calls.lend_timeout(http)
+        auth = _TokenAuth(self._auth)
+        async with contextlib.aclosing(auth.async_auth_flow(request)) as flow:
+            outgoing = await anext(flow)
+            while outgoing is not request:
+                sent = await transport._send_once_async(http, outgoing)  # noqa: SLF001 - as above
+                outgoing = await (flow.asend(sent) if isinstance(sent, httpx.Response) else flow.athrow(sent))
+        return auth.token
+
     async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
         http = self._http()
@@ -359,6 +394,22 @@ class AsyncManagementClient(AsyncGroups):
 _HEADERS: Final = {"User-Agent": f"evertoken/{__version__}"}
 
 
+class _TokenAuth(StepAuth):
+    """The part of a flow that gets a token: `token` is there when the flow yields its own request."""
+
+    token: AccessToken
+
+    def __init__(self, auth: ManagementAuth | BearerAuth) -> None:
+        if isinstance(auth, BearerAuth):
+            raise ArgumentError("token", "was given to this client; ask whoever made it")
+        super().__init__(SYSTEM_CLOCK)
+        self._auth = auth
+
+    def steps(self, request: httpx.Request) -> Steps[None]:
+        self.token = yield from self._auth._token(request)  # noqa: SLF001 - one mechanism, entered halfway
+        yield request
+
+
 class _Calls:
     """How both clients encode, decode and repeat."""
 
@@ -377,6 +428,7 @@ class _Calls:
         if timeout is not None:
             check_timeout("timeout", timeout)
         self.own_timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+        self._timeout = timeout
         self._policy = RetryPolicy(max_retries=_check_retries(max_retries))
         root, path = (parse_domain(domain), "/api/v2") if base_url is None else parse_base_url(base_url)
         self.codec = Codec(
@@ -388,6 +440,12 @@ class _Calls:
             client_info=client_info,
             timeout=timeout,
             strict=strict,
+        )
+
+    def lend_timeout(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """Return a request that is never sent: a token request takes its timeout."""
+        return http.build_request(
+            "GET", "/", timeout=httpx.USE_CLIENT_DEFAULT if self._timeout is None else self._timeout
         )
 
     def policy(self, request_options: RequestOptions | None) -> RetryPolicy:

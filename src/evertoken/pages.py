@@ -205,7 +205,7 @@ def _offset_trail(trail: Trail, at: _Offset, rows: Sequence[object], paging: Pag
         # This page may come again.
         skip = collections.Counter(_marks(rows, paging.key))
     uncut = trail.uncut or (at.whole and at.length > USUAL_PAGE)
-    size = max(trail.size, at.size)
+    size = max(trail.size, at.size) if at.sure else at.size
     return Trail(began=True, from_top=from_top, uncut=uncut, size=size, seen=seen, skip=skip)
 
 
@@ -215,7 +215,7 @@ def _after_offset(
     if at.last:
         return None
     following = at.following(trail.size)
-    beyond = following is None or (at.page == 0 and at.total is not None and at.total > LAST_ROW)
+    beyond = following is None or (at.total is not None and at.total > LAST_ROW)
     if beyond and trail.from_top and operation.paging.checkpoint is not None:
         return _from_checkpoint(operation)
     if following is None:

@@ -1,8 +1,5 @@
 """How an application's code looks to a type checker. Checked by mypy and pyright, never run."""
 
-# "type: ignore" is for mypy alone here, so that each checker vouches for what it finds.
-# pyright: enableTypeIgnoreComments=false
-
 from __future__ import annotations
 
 import datetime as dt
@@ -122,12 +119,3 @@ class DatabaseTokenStore:
 
 
 ManagementClient(domain="d", client_id="i", client_secret="s", token_store=DatabaseTokenStore())
-
-
-def mistakes(client: ManagementClient) -> None:
-    """Each of these is an error for both type checkers."""
-    ManagementClient(domain="d", client_ids="i")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    client.clients.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    client.clients.get(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    client.clients.update("i", nmae="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    client.clients.create(name=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

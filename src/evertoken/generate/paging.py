@@ -66,6 +66,8 @@ def paging_of(
     checkpoint = [e for e in envelopes if by_checkpoint and e not in offset]
     if len(offset) > 1 or len(checkpoint) > 1:
         raise SpecError(operation.place, "the answer has two envelopes for the same kind of paging")
+    if len({envelope.items for envelope in envelopes}) > 1:
+        raise SpecError(operation.place, "the answer's envelopes have the rows under different keys")
     item = arrays[0] if arrays else envelopes[0].item
     if entry and entry.key and entry.key not in (library.properties(item) or ({}, set()))[0]:
         raise SpecError(operation.place, f"the overlay's paging key {entry.key!r} is no property of the rows")
