@@ -174,6 +174,12 @@ ODD_VALUES: list[tuple[str, object, str]] = [
     ),
     ("kind", {"kind": "spa", "callbacks": [1]}, "$.kind.callbacks[0]: expected str, got int"),
     ("kind", {"kind": "native", "mobile": 1}, "$.kind.mobile: expected dict or None, got int"),
+    # Both variants have one odd field and know one more: the constant decides.
+    (
+        "kind",
+        {"kind": "native", "callbacks": ["x"], "mobile": 1},
+        "$.kind.mobile: expected dict or None, got int",
+    ),
     (
         "kind",
         {"kind": "native", "mobile": {"ios": {"kid": 1}}},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import secrets
 import urllib.parse
 from typing import TYPE_CHECKING, Final, cast
@@ -128,8 +127,8 @@ def access_claims(site: Site, name: str, *, client_id: str, scope: str, now: flo
         # Whatever name was used, a token is for the API of the canonical domain.
         "aud": site.audience,
         "iat": int(now),
-        # Rounded up: rounded down, a token of two seconds could end after one, before `expires_in` says so.
-        "exp": math.ceil(now) + lifetime,
+        # Whole seconds (RFC 7519, 2), as Auth0 counts: a token may end up to one before `expires_in` is over.
+        "exp": int(now) + lifetime,
         "scope": scope,
         "gty": "client-credentials",
         "azp": client_id,

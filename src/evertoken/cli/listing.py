@@ -1,0 +1,41 @@
+"""All rows of a list, with a progress bar for who waits at a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evertoken.paging import SyncPager
+
+ItemT = TypeVar("ItemT")
+PageT = TypeVar("PageT")
+
+
+def all_rows(first: SyncPager[ItemT, PageT]) -> list[ItemT]:
+    """Return the rows of a page and all that follow."""
+    if not first.has_next:
+        return first.items
+    rows: list[ItemT] = []
+    with _progress(first.total) as advance:
+        for page in first.iter_pages():
+            rows += page.items
+            advance(len(page.items))
+    return rows
+
+
+@contextlib.contextmanager
+def _progress(total: int | None) -> Iterator[Callable[[int], object]]:
+    """Show a bar on stderr where that is a terminal; without a total it tells that something goes on."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - loaded when there is something to draw
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Fetching", total=total)
+        yield lambda rows: bar.advance(task, rows)

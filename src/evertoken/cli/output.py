@@ -1,0 +1,111 @@
+"""Answers as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from evertoken.cli.failure import READER_GONE
+from evertoken.cli.text import printable, to_json
+from evertoken.model import is_secret
+from evertoken.wire import JSON, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evertoken.cli.options import Display
+
+MASK: Final = "***"
+
+
+def show_record(answer: object, display: Display) -> bool:
+    """Write one object; tell whether a secret was masked."""
+    shown, masked = wire_form(answer, display)
+    if display.as_json or not isinstance(shown, dict):
+        write(to_json(shown))
+    else:
+        write(_table(["property", "value"], [[name, _cell(value)] for name, value in shown.items()]))
+    return masked
+
+
+def show_rows(answer: Iterable[object], columns: Sequence[str], display: Display) -> None:
+    """Write a list; `columns` are the properties that a table shows."""
+    rows = [wire_form(row, display)[0] for row in answer]
+    if display.as_json:
+        write(to_json(rows))
+        return
+    objects = [row if isinstance(row, dict) else {columns[0]: row} for row in rows]
+    write(_table(columns, [[_cell(row.get(name)) for name in columns] for row in objects]))
+
+
+def wire_form(answer: object, display: Display) -> tuple[JSON, bool]:
+    """Return an answer as the API wrote it, its secrets masked, and whether there were any."""
+    value = to_wire(answer, "answer")
+    if display.show_secrets:
+        return value, False
+    masked = _masked(value)
+    return masked, masked != value
+
+
+def write(text: str) -> None:
+    """Write a text and a line end to stdout. Ends the program where nobody reads any more."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise typer.Exit(READER_GONE) from None
+
+
+def _masked(value: JSON) -> JSON:
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: MASK if is_secret(name) and item not in (None, "") else _masked(item)
+            for name, item in value.items()
+        }
+    return value
+
+
+def _cell(value: JSON) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return printable(value)
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return _drawn(columns, rows) if sys.stdout.isatty() else _plain(columns, rows)
+
+
+def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return columns of spaces, whatever their width: for files and other programs."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as wide as the terminal; long values go on in the next line."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - loaded when there is something to draw
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        # Text, not str: what the API sent is no markup.
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    return drawn.get().strip("\n")

@@ -1,0 +1,74 @@
+"""Runs a command line: errors become a line and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+import typer.main
+
+from evertoken.cli.commands import app
+from evertoken.cli.failure import INTERRUPTED, judge
+from evertoken.cli.text import notice
+from evertoken.drift import DriftWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Return the exit status."""
+    _prepare_streams()
+    # Whatever the log would say, the error or the drift below says.
+    logging.getLogger("evertoken").addHandler(logging.NullHandler())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DriftWarning)
+        status, line = _outcome(arguments)
+    for warning in caught:
+        if issubclass(warning.category, DriftWarning):
+            notice(f"note: {warning.message}")
+    if line:
+        notice(line)
+    return _flushed(status)
+
+
+def _outcome(arguments: Sequence[str]) -> tuple[int, str]:
+    try:
+        command = typer.main.get_command(app)
+        result: object = command.main(list(arguments), prog_name="evertoken", standalone_mode=False)
+    except KeyboardInterrupt:
+        return INTERRUPTED, ""
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None), ""
+    except Exception as error:  # noqa: BLE001 - judged, and told in one line
+        return judge(error)
+    # The parser returns the status of an Exit, Ctrl-C among them, and else what the command did: None.
+    return (result if isinstance(result, int) else 0), ""
+
+
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(status: int) -> int:
+    """Return the status, or that of the error which comes when the rest of the output is written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status, line = judge(error)
+        if line:
+            notice(line)
+    else:
+        return status
+    # What could not be written would fail once more, with a traceback, when Python ends.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
