@@ -37,6 +37,7 @@ class Exchange:
         self.grant = grant
         self._audience = audience
         self._organization = organization
+        self._issuer = endpoint.removesuffix("oauth/token")
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -90,7 +91,9 @@ class Exchange:
             return error.replica(), error.transient
 
     def _token_request(self, request: httpx.Request, left: float) -> httpx.Request:
-        grant_request = self.grant.request(audience=self._audience, organization=self._organization)
+        grant_request = self.grant.request(
+            issuer=self._issuer, audience=self._audience, organization=self._organization
+        )
         body = grant_request.body()
         token_request = httpx.Request(
             "POST",

@@ -46,7 +46,7 @@ class Grant(Protocol):
         """The application's client id."""
         ...
 
-    def request(self, *, audience: str, organization: str | None) -> TokenRequest:
+    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
         """Return a token request. It is asked for anew before every attempt."""
         ...
 
@@ -67,7 +67,7 @@ class ClientSecretPost:
         """The application's client id."""
         return self._client_id
 
-    def request(self, *, audience: str, organization: str | None) -> TokenRequest:
+    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
         """Return the form that Auth0 documents for the grant."""
         form = {
             "grant_type": "client_credentials",
@@ -87,7 +87,7 @@ class ClientSecretBasic(ClientSecretPost):
 
     __slots__ = ()
 
-    def request(self, *, audience: str, organization: str | None) -> TokenRequest:
+    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
         """Return the form without credentials, and the header that holds them."""
         form = {"grant_type": "client_credentials", "audience": audience}
         # Each part is form-encoded before they are joined: an id may hold a colon.

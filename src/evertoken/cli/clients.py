@@ -125,9 +125,9 @@ def create(properties: Properties, data: Data, connection: Connection, display: 
     from evertoken_api.clients import operations  # noqa: PLC0415 - models cost time that --help has not
 
     body = _body(properties, data)
+    operation = with_body(operations.create(name=""), body)
     if "name" not in body:
         raise ArgumentError("--name", "missing; give it, or name in --data")
-    operation = with_body(operations.create(name=""), body)
     with connection.client() as client:
         answer = client.send(operation)
     _show_new_secret(answer, answer.client_id, display)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from evertoken.paging import SyncPager
 
@@ -28,7 +28,7 @@ def all_rows(first: SyncPager[ItemT, PageT]) -> list[ItemT]:
 
 
 @contextlib.contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[int], object]]:
+def _progress(total: int | None) -> Generator[Callable[[int], object]]:
     """Show a bar on stderr where that is a terminal; without a total it tells that something goes on."""
     if not sys.stderr.isatty():
         yield lambda _: None

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from evertoken.client import ManagementClient
 from evertoken.errors import ArgumentError
 from evertoken.token import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from evertoken.client import ManagementClient
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Connection:
 
     def client(self) -> ManagementClient:
         """Return a client. Raises ArgumentError naming the variable that is missing."""
+        from evertoken.client import ManagementClient  # noqa: PLC0415 - --help has no time for it
+
         return ManagementClient(
             domain=self.domain or _missing("AUTH0_DOMAIN", "--domain"),
             client_id=self.client_id or _missing("AUTH0_CLIENT_ID", "--client-id"),

@@ -10,15 +10,17 @@ import typer
 
 from evertoken.cli.failure import READER_GONE
 from evertoken.cli.text import printable, to_json
-from evertoken.model import is_secret
-from evertoken.wire import JSON, to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from evertoken.cli.options import Display
+    from evertoken.wire import JSON
 
 MASK: Final = "***"
+
+_SETTINGS: Final = frozenset({"refresh_token"})
+"""Objects that tell how a secret is made and hold none, though they have its name."""
 
 
 def show_record(answer: object, display: Display) -> bool:
@@ -43,10 +45,13 @@ def show_rows(answer: Iterable[object], columns: Sequence[str], display: Display
 
 def wire_form(answer: object, display: Display) -> tuple[JSON, bool]:
     """Return an answer as the API wrote it, its secrets masked, and whether there were any."""
+    from evertoken.model import is_secret  # noqa: PLC0415 - pydantic costs time that --help has not
+    from evertoken.wire import to_wire  # noqa: PLC0415
+
     value = to_wire(answer, "answer")
     if display.show_secrets:
         return value, False
-    masked = _masked(value)
+    masked = _masked(value, is_secret)
     return masked, masked != value
 
 
@@ -59,15 +64,17 @@ def write(text: str) -> None:
         raise typer.Exit(READER_GONE) from None
 
 
-def _masked(value: JSON) -> JSON:
+def _masked(value: JSON, is_secret: Callable[[str], bool]) -> JSON:
     if isinstance(value, list):
-        return [_masked(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            name: MASK if is_secret(name) and item not in (None, "") else _masked(item)
-            for name, item in value.items()
-        }
-    return value
+        return [_masked(item, is_secret) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: MASK
+        if is_secret(name) and item not in (None, "") and not (name in _SETTINGS and isinstance(item, dict))
+        else _masked(item, is_secret)
+        for name, item in value.items()
+    }
 
 
 def _cell(value: JSON) -> str:
@@ -100,8 +107,9 @@ def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    for index, column in enumerate(columns):
+        # The first one names the row, and is copied from here.
+        table.add_column(Text(column), overflow="fold", no_wrap=index == 0)
     for row in rows:
         # Text, not str: what the API sent is no markup.
         table.add_row(*(Text(cell) for cell in row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
@@ -25,8 +26,10 @@ def to_json(value: object) -> str:
 
 def notice(text: str) -> None:
     """Write one line to stderr."""
-    if sys.stderr is not None:
+    # Nothing can be told to whoever closed it.
+    with contextlib.suppress(OSError):
         sys.stderr.write(f"evertoken: {printable(text)}\n")
+        sys.stderr.flush()
 
 
 def _escaped(char: str) -> str:
