@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,8 @@ from evertoken import AsyncManagementClient, EvertokenError, ManagementClient
 from evertoken_tenant import Tenant, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from evertoken_api.clients import Client
     from evertoken_tenant import Server
 
@@ -133,11 +134,11 @@ async def asynchronously(server: Server) -> Outcome:
 
 def show(applications: list[Client]) -> None:
     """Print the first few applications."""
-    table = Table("client_id", "name", "app_type")
+    table = Table("client_id", "name", "app_type", box=None)
     for application in applications[:5]:
         table.add_row(application.client_id, application.name, application.app_type)
     console.print(table)
-    console.print(f"... and {len(applications) - 5} more")
+    console.print(f"... and {len(applications) - 5} more\n")
 
 
 def report(name: str, outcome: Outcome, requests: int) -> None:
@@ -148,7 +149,7 @@ def report(name: str, outcome: Outcome, requests: int) -> None:
         f"slowest call {1000 * outcome.slowest:.0f} ms"
     )
     for failure in sorted(set(outcome.failures)):
-        console.print(f"  {failure}", markup=False)
+        console.print(f"  {failure}")
 
 
 def main() -> int:
@@ -165,7 +166,7 @@ def main() -> int:
     return 0 if sync.good and concurrent.good else 1
 
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -55,7 +55,9 @@ class Model(pydantic.BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         for name, value in super().__repr_args__():
-            if name is not None and value is not None and is_secret(name):
+            # An object called refresh_token is a setting; keys stay hidden in whatever shape.
+            hidden = name is not None and is_secret(name) and (not isinstance(value, Model) or "key" in name)
+            if hidden and value is not None:
                 yield name, "***"
             else:
                 yield name, value

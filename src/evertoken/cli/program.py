@@ -65,16 +65,20 @@ def _prepare_streams() -> None:
 
 
 def _flushed(status: int) -> int:
-    """Return the status, or that of the error which comes when the rest of the output is written."""
+    """Return the status; where all went well but the rest of the output cannot be written, that error's."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        status, line = judge(error)
-        if line:
-            notice(line)
-    else:
-        return status
+        _give_up_stdout()
+        if status == 0:
+            status, line = judge(error)
+            if line:
+                notice(line)
+    return status
+
+
+def _give_up_stdout() -> None:
     # What could not be written would fail once more, with a traceback, when Python ends.
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
+        number = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
