@@ -93,7 +93,7 @@ class _Uvicorn(uvicorn.Server):
         ticking.cancel()
         await asyncio.wait([ticking])
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002  # the overridden one's
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
         # Nobody waits for clients that are idle, or for answers that are being held back.
