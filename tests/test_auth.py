@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
+import socket
 import threading
 import urllib.parse
+from concurrent.futures import Future
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,8 +21,10 @@ from evertoken import (
     ArgumentError,
     BearerAuth,
     ClientSecretBasic,
+    ClientSecretPost,
     ManagementAuth,
     MemoryTokenStore,
+    MutualTLS,
     TokenError,
     TokenStore,
 )
@@ -27,7 +33,7 @@ from support import CLIENTS_URL, DOMAIN, ORIGIN, SECRET, TOKEN_URL, FakeAuth0, F
 from support import token_answer as answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def make_auth(time: FakeTime, *, token_store: TokenStore | None = None) -> ManagementAuth:
@@ -264,7 +270,7 @@ def test_a_broken_answer_is_our_error_and_the_next_call_recovers(
             client.get(CLIENTS_URL)
         assert not auth0.api_requests
         assert client.get(CLIENTS_URL).status_code == 200
-    assert time.slept == [2]
+    assert not time.slept
 
 
 @pytest.mark.parametrize(
@@ -584,3 +590,213 @@ def test_reprs_show_no_secret(time: FakeTime) -> None:
     auth = make_auth(time)
     assert "app" in repr(auth)
     assert SECRET not in repr(auth) + repr(vars(auth))
+
+
+def at_socket(answer_: Callable[[socket.socket], None]) -> str:
+    """Return the URL of a server that answers one connection after another by hand."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    answer_(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_dying_token_endpoint_costs_a_plain_client_one_call_and_the_rest_nothing(time: FakeTime) -> None:
+    """While the old token is good: a TokenError for whoever renewed in line, then a minute of quiet."""
+    auth0 = FakeAuth0(lifetime=1000)
+    with auth0.client(make_auth(time)) as client:
+        client.get(CLIENTS_URL)
+        time.pass_(850)
+        auth0.token_answers = [httpx.ConnectError("refused")]
+        with pytest.raises(TokenError, match="ConnectError"):
+            client.get(CLIENTS_URL)
+        assert client.get(CLIENTS_URL).status_code == 200
+    assert auth0.bearers == ["Bearer token-1"] * 2
+
+
+def test_one_impatient_caller_leaves_the_others_their_time(time: FakeTime) -> None:
+    """Its own short timeout is its own error; one of those who wait takes over."""
+    auth = make_auth(time)
+    impatient = httpx.Request("GET", CLIENTS_URL, extensions={"timeout": {"connect": 0.2, "read": 0.2}})
+    flow = auth.sync_auth_flow(impatient)
+    next(flow)
+    waiting = auth.token_source.claim()
+    assert isinstance(waiting, Future)
+    with pytest.raises(TokenError, match="ReadTimeout"):
+        flow.throw(httpx.ReadTimeout("slow"))
+    assert waiting.result(0) is None
+    renewal = auth.token_source.claim()
+    assert isinstance(renewal, Renewal)
+    assert renewal.delay == 0
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(60):
+        connection.sendall(b" ")
+        threading.Event().wait(0.05)
+
+
+def test_a_dripping_answer_of_the_token_endpoint_is_bounded() -> None:
+    """A byte now and then resets every timeout but the deadline."""
+    url = at_socket(drip)
+    auth = ManagementAuth(domain=url, client_id="app", client_secret=SECRET)
+    began = monotonic()
+    with httpx.Client(auth=auth, timeout=0.5) as client, pytest.raises(TokenError, match="ReadTimeout"):
+        client.get(f"{url}/api/v2/clients")
+    assert monotonic() - began < 2.5
+
+
+@pytest.mark.anyio
+async def test_a_dripping_answer_of_the_token_endpoint_is_bounded_for_tasks() -> None:
+    """As for threads."""
+    url = at_socket(drip)
+    auth = ManagementAuth(domain=url, client_id="app", client_secret=SECRET)
+    began = monotonic()
+    async with httpx.AsyncClient(auth=auth, timeout=0.5) as client:
+        with pytest.raises(TokenError, match="ReadTimeout"):
+            await client.get(f"{url}/api/v2/clients")
+    assert monotonic() - began < 2.5
+
+
+def test_a_huge_answer_of_the_token_endpoint_is_refused(time: FakeTime) -> None:
+    """What is too long to be a token is dropped."""
+    auth0 = FakeAuth0(token_answers=[httpx.Response(200, stream=httpx.ByteStream(b" " * 70_000))])
+    with auth0.client(make_auth(time)) as client, pytest.raises(TokenError, match="no JSON"):
+        client.get(CLIENTS_URL)
+
+
+def test_no_frame_holds_the_body_of_a_token_answer(time: FakeTime) -> None:
+    """A token in an answer that is refused for something else is in no local variable."""
+    body = {"access_token": "sesame-open", "token_type": "mac", "expires_in": 5}
+    auth0 = FakeAuth0(token_answers=[httpx.Response(200, json=body)])
+    with auth0.client(make_auth(time)) as client, pytest.raises(TokenError, match="token_type") as caught:
+        client.get(CLIENTS_URL)
+    assert "sesame-open" not in locals_of(caught.value)
+
+
+def test_an_answer_that_broke_off_is_followed_by_another_request(time: FakeTime) -> None:
+    """In a plain client, which reads every response of a flow itself, too."""
+
+    def broken() -> Iterator[bytes]:
+        yield b'{"access_'
+        raise httpx.ReadError("reset")
+
+    auth0 = FakeAuth0(token_answers=[httpx.Response(200, content=broken())])
+    with auth0.client(make_auth(time)) as client:
+        assert client.get(CLIENTS_URL).status_code == 200
+    assert len(auth0.token_requests) == 2
+
+
+def test_a_lifetime_beyond_all_numbers_is_capped(time: FakeTime) -> None:
+    """Thirty days, however many digits it has."""
+    body = b'{"access_token": "t", "token_type": "Bearer", "expires_in": 1' + b"0" * 400 + b"}"
+    auth0 = FakeAuth0(token_answers=[httpx.Response(200, content=body)])
+    auth = make_auth(time)
+    with auth0.client(auth) as client:
+        client.get(CLIENTS_URL)
+    assert auth.token_source.status().expires_in == 2592000
+
+
+def test_an_internationalised_domain_gets_its_token(time: FakeTime) -> None:
+    """Httpx shows such a host decoded; the comparison is of what is sent."""
+    auth = ManagementAuth(
+        domain="xn--mnchen-3ya.example", client_id="app", client_secret=SECRET, clock=time.clock()
+    )
+    auth0 = FakeAuth0()
+    with auth0.client(auth) as client:
+        client.get("https://xn--mnchen-3ya.example/api/v2/clients")
+    assert auth0.bearers == ["Bearer token-1"]
+
+
+def test_a_refusal_is_not_slept_over(time: FakeTime) -> None:
+    """The same credentials will be refused in a second, too: the stored error comes at once."""
+    refusals = [httpx.Response(401, json={"error": "access_denied"}) for _ in range(9)]
+    auth0 = FakeAuth0(token_answers=list(refusals))
+    with auth0.client(make_auth(time)) as client:
+        for _ in range(5):
+            with pytest.raises(TokenError, match="access_denied"):
+                client.get(CLIENTS_URL)
+    assert not time.slept
+    assert len(auth0.token_requests) == 2
+
+
+@pytest.mark.parametrize("secret", [SECRET, 'a"b&c=d%e'])
+def test_a_refusal_that_echoes_the_secret_is_masked(time: FakeTime, secret: str) -> None:
+    """Raw, URL-encoded, in JSON, and that of the basic header."""
+    encoded = urllib.parse.quote_plus(secret)
+    echo = {"error": secret, "error_description": f"Invalid client secret {secret} or {encoded}"}
+    for grant in (ClientSecretPost("app", secret), ClientSecretBasic("app", secret)):
+        auth0 = FakeAuth0(token_answers=[httpx.Response(401, json=echo)])
+        auth = ManagementAuth(domain=DOMAIN, credentials=grant, clock=time.clock())
+        with auth0.client(auth) as client, pytest.raises(TokenError, match=r"\*\*\*") as caught:
+            client.get(CLIENTS_URL)
+        for shown in (str(caught.value), caught.value.error or "", caught.value.error_description or ""):
+            assert secret not in shown
+            assert encoded not in shown
+
+
+def test_a_401_of_another_origin_says_nothing_about_the_token(time: FakeTime) -> None:
+    """After a redirect elsewhere, where the token was not sent."""
+    away = httpx.Response(302, headers={"location": "https://elsewhere.example/"})
+    auth0 = FakeAuth0(api_answers=[away, httpx.Response(401)])
+    with auth0.client(make_auth(time), follow_redirects=True) as client:
+        assert client.get(CLIENTS_URL).status_code == 401
+        assert client.get(CLIENTS_URL).status_code == 200
+    assert len(auth0.token_requests) == 1
+
+
+@pytest.mark.anyio
+async def test_a_rotated_secret_is_tried_at_once(time: FakeTime) -> None:
+    """Refused, the source is asked again: one more request, and the caller sees no error."""
+    secrets = iter(["old", "new"])
+
+    async def source() -> str:
+        return next(secrets)
+
+    refusal = httpx.Response(401, json={"error": "access_denied"})
+    auth0 = FakeAuth0(token_answers=[refusal])
+    auth = ManagementAuth(domain=DOMAIN, client_id="app", client_secret=source, clock=time.clock())
+    async with auth0.async_client(auth) as client:
+        assert (await client.get(CLIENTS_URL)).status_code == 200
+    sent = [
+        urllib.parse.parse_qs(request.content.decode())["client_secret"] for request in auth0.token_requests
+    ]
+    assert sent == [["old"], ["new"]]
+
+
+def test_mutual_tls_asks_where_discovery_says(time: FakeTime) -> None:
+    """Once, and without a secret."""
+    mtls = "https://mtls.tenant.example.com/oauth/token"
+    document = {"issuer": f"{ORIGIN}/", "mtls_endpoint_aliases": {"token_endpoint": mtls}}
+    auth0 = FakeAuth0()
+    seen: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        if request.url.path.endswith("openid-configuration"):
+            return httpx.Response(200, json=document)
+        return auth0(request)
+
+    auth = ManagementAuth(domain=DOMAIN, credentials=MutualTLS("app"), clock=time.clock())
+    with httpx.Client(transport=httpx.MockTransport(handle), auth=auth) as client:
+        response = client.get(CLIENTS_URL)
+    assert seen == [f"{ORIGIN}/.well-known/openid-configuration", mtls, CLIENTS_URL]
+    assert not response.history
+    assert set(urllib.parse.parse_qs(auth0.token_requests[0].content.decode())) == {
+        "grant_type",
+        "client_id",
+        "audience",
+    }
+    auth = ManagementAuth(domain=DOMAIN, credentials=MutualTLS("app"), clock=time.clock())
+    document.clear()
+    client = httpx.Client(transport=httpx.MockTransport(handle), auth=auth)
+    with client, pytest.raises(TokenError, match="openid-configuration"):
+        client.get(CLIENTS_URL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import enum
 import functools
 import inspect
 import json
@@ -23,6 +24,7 @@ from evertoken import (
     AsyncManagementClient,
     DecodeError,
     DriftWarning,
+    EvertokenError,
     ManagementClient,
     NotFoundError,
     RateLimitError,
@@ -174,6 +176,10 @@ def test_a_list_parameter_repeats_its_name(auth0: respx.Router, run: Run) -> Non
     assert sent(auth0).url.query == b"strategy=auth0&strategy=oidc&take=10"
 
 
+def with_option(**options: Any) -> Callable[[AnyClient], object]:
+    return lambda client: client.clients.get("abc", request_options=options)
+
+
 REFUSED: list[tuple[str, Callable[[AnyClient], object]]] = [
     ("id", lambda client: client.clients.get("")),
     ("id", lambda client: client.clients.get(".")),
@@ -205,6 +211,17 @@ REFUSED: list[tuple[str, Callable[[AnyClient], object]]] = [
         "additional_headers",
         lambda client: client.clients.get("a", request_options={"additional_headers": {"a": "c\n"}}),
     ),
+    ("additional_headers", with_option(additional_headers={"X-A": " lead"})),
+    ("additional_headers", with_option(additional_headers={"Content-Length": "1"})),
+    ("additional_headers", with_option(additional_headers={"X-A": 1})),
+    ("additional_headers", with_option(additional_headers=["X-A"])),
+    ("additional_query_parameters", with_option(additional_query_parameters=None)),
+    ("additional_query_parameters", with_option(additional_query_parameters={"per_page": "5000"})),
+    ("request_options", with_option(timeout=3)),
+    ("request_options", lambda client: client.clients.get("a", request_options="abc")),
+    ("body.client_metadata", lambda client: client.clients.create(name="x", client_metadata={"a": 10**5000})),
+    ("page", lambda client: client.clients.list(page=10**5000)),
+    ("q", lambda client: client.clients.list(q=float("nan"))),
     ("timeout_in_seconds", lambda client: client.clients.get("a", request_options={"timeout_in_seconds": 0})),
     ("max_retries", lambda client: client.clients.get("a", request_options={"max_retries": -1})),
 ]
@@ -230,6 +247,9 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("audience", {"audience": "https://api.example.com/"}),
     ("base_url", {"base_url": "http://gateway.example/api/v2"}),
     ("headers", {"headers": {"X-A": "a\r\nb"}}),
+    ("headers", {"headers": {"X-A": 5}}),
+    ("headers", {"headers": ["X-A"]}),
+    ("credentials", {"client_id": None, "client_secret": None, "credentials": 5}),
     ("custom_domain", {"custom_domain": "a b"}),
     ("client_info", {"client_info": {"name": object()}}),
     ("timeout", {"timeout": -1}),
@@ -618,3 +638,36 @@ def test_not_found_says_what(auth0: respx.Router, run: Run) -> None:
     with pytest.raises(NotFoundError) as caught:
         run(lambda client: client.clients.get("abc"))
     assert str(caught.value) == "GET /api/v2/clients/abc: 404 inexistent_client (The client does not exist)"
+
+
+def test_an_id_cannot_add_lines_to_an_error(auth0: respx.Router, run: Run) -> None:
+    """Nor to a log: the path is shown as it is sent."""
+    auth0.get(url__startswith=CLIENTS_URL).mock(return_value=api_error(404, "inexistent_client"))
+    with pytest.raises(NotFoundError, match="x%0ACRITICAL") as caught:
+        run(lambda client: client.clients.get("x\nCRITICAL\x1b[31m"))
+    assert str(caught.value).isprintable()
+
+
+def test_an_enum_is_sent_as_its_value(auth0: respx.Router, run: Run) -> None:
+    """In a query as in a body."""
+
+    class Kind(enum.Enum):
+        SPA = "spa"
+
+    auth0.get(CLIENTS_URL).respond(json=[])
+    run(lambda client: client.clients.list(app_type=Kind.SPA))
+    assert sent(auth0).url.params["app_type"] == "spa"
+
+
+def test_pages_that_lead_in_a_circle_are_an_error(auth0: respx.Router, run: Run) -> None:
+    """A, B, C, A ... would never end; the rows met so far are handed out before."""
+
+    def page(request: httpx.Request) -> httpx.Response:
+        here = request.url.params.get("from", "A")
+        following = {"A": "B", "B": "C", "C": "A"}[here]
+        return httpx.Response(200, json={"clients": [{"client_id": here}], "next": following})
+
+    auth0.get(CLIENTS_URL).mock(side_effect=page)
+    with ManagementClient(**CREDENTIALS) as client, pytest.raises(EvertokenError, match="lead back"):
+        list(client.clients.list(take=1))
+    assert len(auth0.calls) < 15

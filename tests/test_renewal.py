@@ -117,7 +117,7 @@ def test_waiters_share_the_failure(time: FakeTime) -> None:
 
 
 def test_the_renewal_after_a_failure_waits_longer_each_time(time: FakeTime) -> None:
-    """2, 4, 8, 16 and then 30 seconds lie between failures; a success ends it."""
+    """None after the first failure, then 2, 4, 8 ... 30 seconds; a success ends it."""
     source = make_source(time)
     delays: list[float] = []
     for _ in range(6):
@@ -126,7 +126,7 @@ def test_the_renewal_after_a_failure_waits_longer_each_time(time: FakeTime) -> N
         delays.append(renewal.delay)
         renewal.__exit__(None, None, None)
         time.pass_(renewal.delay)
-    assert delays == [2, 4, 8, 16, 30, 30]
+    assert delays == [0, 2, 4, 8, 16, 30]
     hold(source, issue(time, lifetime=10))
     time.pass_(11)
     assert claim_renewal(source).delay == 0

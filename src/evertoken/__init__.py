@@ -33,9 +33,12 @@ from evertoken.errors import (
     UnauthorizedError,
 )
 from evertoken.grant import ClientSecretBasic, ClientSecretPost, Grant, TokenRequest
+from evertoken.grant_jwt import PrivateKeyJWT
+from evertoken.grant_mtls import MutualTLS
 from evertoken.operation import UNSET, ListOperation, Operation, RequestOptions, Unset
 from evertoken.paging import AsyncListCall, AsyncPager, SyncPager
 from evertoken.renewal import TokenSource, TokenStatus
+from evertoken.secret import EnvironmentSecret, FileSecret, SecretSource
 from evertoken.store import MemoryTokenStore, TokenStore
 from evertoken.token import AccessToken, Secret
 
@@ -56,20 +59,25 @@ __all__ = [
     "ContentTooLargeError",
     "DecodeError",
     "DriftWarning",
+    "EnvironmentSecret",
     "EvertokenError",
+    "FileSecret",
     "ForbiddenError",
     "Grant",
     "ListOperation",
     "ManagementAuth",
     "ManagementClient",
     "MemoryTokenStore",
+    "MutualTLS",
     "NotFoundError",
     "Operation",
     "PaginationLimitError",
+    "PrivateKeyJWT",
     "RateLimit",
     "RateLimitError",
     "RequestOptions",
     "Secret",
+    "SecretSource",
     "ServerError",
     "SyncPager",
     "TokenError",

@@ -10,11 +10,12 @@ import httpx
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.errors import ArgumentError, TokenError
-from evertoken.exchange import TOKEN_ATTEMPTS, Exchange, budget
+from evertoken.exchange import TOKEN_ATTEMPTS, TOKEN_BUDGET, Exchange, budget
 from evertoken.flow import Call, Read, Sleep, StepAuth, Steps, Wait
 from evertoken.grant import ClientSecretPost, Grant, check_text
 from evertoken.origin import Origin, check_audience, origin_of, parse_base_url, parse_domain
 from evertoken.renewal import Renewal, TokenSource, is_fresh
+from evertoken.secret import GivenSecret, hide
 from evertoken.store import TokenStore, store_key
 from evertoken.token import AccessToken, Secret, is_bearer
 
@@ -32,12 +33,14 @@ class ManagementAuth(StepAuth):
     that request's timeout. Only requests to the tenant's own origin get the token.
 
     `domain` is `tenant.eu.auth0.com`, `host:port`, or an https URL of one (http on loopback only). Give
-    `client_id` and `client_secret`, or `credentials`, a grant. `audience` is needed only where `domain`
+    `client_id` and `client_secret` (a string, or where to find it: see `ClientSecretPost`), or `credentials`,
+    another grant. `audience` is needed only where `domain`
     is a custom domain: `https://{canonical tenant domain}/api/v2/`. `organization` is its id or name.
     `base_url` is the API's root where that is not `https://{domain}/api/v2`; its origin gets the token too.
 
     A flow raises TokenError when no token can be had. A request that the API answers with 401 is sent
-    once more, with a new token.
+    once more, with a new token. An error status of the token endpoint is tried again; a network error is
+    not, since httpx ends the flow then: `ManagementClient` does better.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class ManagementAuth(StepAuth):
         *,
         domain: str,
         client_id: str | None = None,
-        client_secret: str | Secret | None = None,
+        client_secret: GivenSecret | None = None,
         credentials: Grant | None = None,
         audience: str | None = None,
         organization: str | None = None,
@@ -54,7 +57,7 @@ class ManagementAuth(StepAuth):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         # Rebound before anything can raise: a traceback's locals show no secret.
-        client_secret = Secret.wrap(client_secret)
+        client_secret = hide(client_secret)
         super().__init__(clock)
         origin = parse_domain(domain)
         self._origins = allowed_origins(origin, base_url)
@@ -102,12 +105,14 @@ class ManagementAuth(StepAuth):
         request.headers["Authorization"] = f"Bearer {token.value}"
         response = cast("httpx.Response", (yield request))
         # httpx keeps what a flow sent in the history of the response: the client secret with it.
-        response.history = _without_exchange(response, self._exchange.endpoint)
+        response.history = _without_exchange(response, self._exchange)
         return response
 
     def _is_worth_repeating(
         self, request: httpx.Request, response: httpx.Response, token: AccessToken
     ) -> Steps[bool]:
+        if _origin(response.url) not in self._origins:
+            return False  # a redirect led elsewhere, where the token was not sent
         if response.status_code == 401:
             repeat = self.token_source.reject(token)
         elif response.status_code == 403 and "json" in response.headers.get("Content-Type", ""):
@@ -150,15 +155,23 @@ class ManagementAuth(StepAuth):
         if stored is not None:
             return renewal.succeed(stored)
         if renewal.failure is not None and renewal.delay > 0:
-            if renewal.delay > deadline - self._clock.monotonic():
+            # A refusal will be the same in a second; an outage may be over, if the caller can wait so long.
+            if not renewal.failure.transient or renewal.delay > deadline - self._clock.monotonic():
                 error = renewal.failure.replica()
                 error.retry_after = max(renewal.delay, error.retry_after or 0.0)
                 raise error
             yield Sleep(renewal.delay)
-        outcome = yield from self._exchange.ask(request, deadline, 1 if renewal.advisory else TOKEN_ATTEMPTS)
+        attempts = 1 if renewal.advisory else TOKEN_ATTEMPTS
+        outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
         if isinstance(outcome, TokenError):
             _log.warning("renewal failed: %s", outcome)
-            return renewal.fail(outcome)
+            # Who waits may have more time than this caller: its timeout is not their failure.
+            mine = outcome.timed_out and budget(request) < TOKEN_BUDGET
+            token = renewal.fail(outcome, shared=not mine)
+            if closed:
+                # The old token is good for everyone else, but through this flow nothing more can be sent.
+                raise outcome
+            return token
         _log.info("renewed; expires in %.0f s", outcome.expires_at - self._clock.wall())
         renewal.succeed(outcome)
         yield from self._keep(outcome)
@@ -209,7 +222,7 @@ class BearerAuth(StepAuth):
         token = token if callable(token) else Secret.wrap(token) or Secret("")
         super().__init__(clock)
         self._origins = allowed_origins(parse_domain(domain), base_url)
-        self._source: Callable[[], object] = token if callable(token) else lambda: token
+        self._token: Secret | Callable[[], object] = token
         if isinstance(token, Secret) and not is_bearer(token.reveal()):
             raise ArgumentError("token", "empty, or not the printable ASCII of an access token")
 
@@ -228,7 +241,9 @@ class BearerAuth(StepAuth):
             yield from _send_with(request, newer)
 
     def _current(self) -> Steps[Secret]:
-        token = Secret.wrap((yield Call(self._source)))
+        if isinstance(self._token, Secret):
+            return self._token
+        token = Secret.wrap((yield Call(self._token)))
         if token is None or not is_bearer(token.reveal()):
             raise TokenError("token: the callable returned no access token; return printable ASCII")
         return token
@@ -246,13 +261,21 @@ def allowed_origins(origin: Origin, base_url: str | None) -> frozenset[Origin]:
 
 def is_allowed(request: httpx.Request, origins: frozenset[Origin]) -> bool:
     """Tell whether a request may carry the token: scheme, host and port are compared."""
-    url = request.url
-    return origin_of(url.scheme, url.host, url.port) in origins
+    return _origin(request.url) in origins
 
 
-def choose_grant(client_id: str | None, client_secret: Secret | None, credentials: Grant | None) -> Grant:
+def _origin(url: httpx.URL) -> Origin | None:
+    # The raw host: httpx shows an internationalised name decoded.
+    return origin_of(url.scheme, url.raw_host.decode("ascii"), url.port)
+
+
+def choose_grant(
+    client_id: str | None, client_secret: GivenSecret | None, credentials: Grant | None
+) -> Grant:
     """Return the grant that the arguments make; raise ArgumentError where they make none, or two."""
     if credentials is not None:
+        if not hasattr(credentials, "request") or not hasattr(credentials, "client_id"):
+            raise ArgumentError("credentials", "is no grant, such as ClientSecretPost or ClientSecretBasic")
         if client_id is not None or client_secret is not None:
             raise ArgumentError("credentials", "given together with client_id or client_secret; give one")
         return credentials
@@ -269,8 +292,8 @@ def choose_grant(client_id: str | None, client_secret: Secret | None, credential
     return ClientSecretPost(client_id, client_secret)
 
 
-def _without_exchange(response: httpx.Response, endpoint: str) -> list[httpx.Response]:
-    kept = [earlier for earlier in response.history if str(earlier.request.url) != endpoint]
+def _without_exchange(response: httpx.Response, exchange: Exchange) -> list[httpx.Response]:
+    kept = [earlier for earlier in response.history if not exchange.is_own(earlier.request)]
     for earlier in kept:
-        earlier.history = _without_exchange(earlier, endpoint)
+        earlier.history = _without_exchange(earlier, exchange)
     return kept

@@ -15,11 +15,13 @@ from evertoken import paging, transport
 from evertoken._version import __version__
 from evertoken.auth import BearerAuth, ManagementAuth
 from evertoken.clock import SYSTEM_CLOCK
-from evertoken.codec import Codec, check_timeout
+from evertoken.codec import Codec
 from evertoken.errors import ArgumentError
 from evertoken.flow import StepAuth, Steps
+from evertoken.options import check_timeout
 from evertoken.origin import parse_base_url, parse_domain
 from evertoken.retry import RetryPolicy
+from evertoken.secret import GivenSecret, hide
 from evertoken.token import Secret
 from evertoken_api.groups import AsyncGroups, Groups
 
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from evertoken.grant import Grant
     from evertoken.operation import ListOperation, Operation, RequestOptions
     from evertoken.renewal import TokenSource
+    from evertoken.secret import GivenSecret
     from evertoken.store import TokenStore
-    from evertoken.token import AccessToken
+from evertoken.token import AccessToken
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -60,8 +63,9 @@ class ManagementClient(Groups):
     `domain` is `tenant.eu.auth0.com`, `host:port`, or an https URL of one (http on loopback only). Give
     one way to a token:
 
-    - `client_id` and `client_secret` of an application that is granted the Management API,
-    - `credentials`, another grant, such as `ClientSecretBasic`,
+    - `client_id` and `client_secret` of an application that is granted the Management API; the secret is a
+      string, or where to find it (see `ClientSecretPost`),
+    - `credentials`, another grant, such as `PrivateKeyJWT`,
     - `token`, a string, or a callable that is asked for every request.
 
     `audience` is needed only where `domain` is a custom domain: `https://{canonical domain}/api/v2/`.
@@ -81,7 +85,7 @@ class ManagementClient(Groups):
         *,
         domain: str,
         client_id: str | None = None,
-        client_secret: str | Secret | None = None,
+        client_secret: GivenSecret | None = None,
         credentials: Grant | None = None,
         token: str | Secret | Callable[[], str] | None = None,
         audience: str | None = None,
@@ -97,7 +101,7 @@ class ManagementClient(Groups):
         httpx_client: httpx.Client | None = None,
     ) -> None:
         # Rebound before anything can raise: a traceback's locals show no secret.
-        client_secret = Secret.wrap(client_secret)
+        client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
         super().__init__(self)
         self._auth = _auth(
@@ -240,7 +244,7 @@ class AsyncManagementClient(AsyncGroups):
         *,
         domain: str,
         client_id: str | None = None,
-        client_secret: str | Secret | None = None,
+        client_secret: GivenSecret | None = None,
         credentials: Grant | None = None,
         token: str | Secret | Callable[[], str] | Callable[[], Awaitable[str]] | None = None,
         audience: str | None = None,
@@ -255,7 +259,7 @@ class AsyncManagementClient(AsyncGroups):
         strict: bool = False,
         httpx_client: httpx.AsyncClient | None = None,
     ) -> None:
-        client_secret = Secret.wrap(client_secret)
+        client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
         super().__init__(self)
         self._auth = _auth(
@@ -464,7 +468,7 @@ def _auth(
     *,
     domain: str,
     client_id: str | None,
-    client_secret: Secret | None,
+    client_secret: GivenSecret | None,
     credentials: Grant | None,
     token: Secret | Callable[[], str] | Callable[[], Awaitable[str]] | None,
     audience: str | None,

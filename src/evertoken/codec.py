@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import enum
 import json
+import math
 import platform
 import re
 import time
@@ -16,6 +18,7 @@ from evertoken import drift, paging
 from evertoken._version import __version__
 from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
 from evertoken.operation import UNSET, ListOperation, Operation, QueryValue, RequestOptions
+from evertoken.options import check_headers, check_options, check_timeout
 from evertoken.redact import excerpt
 from evertoken.retry import rate_limit, server_delay
 from evertoken.wire import to_wire
@@ -40,7 +43,6 @@ CUSTOM_DOMAIN_PATHS: Final = frozenset(
 """The paths on which the API honours Auth0-Custom-Domain."""
 
 _EXPECTED_SCOPES: Final = re.compile(r"expected any of: *([\w:.,\- ]+)")
-_TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 class Codec:
@@ -77,6 +79,7 @@ class Codec:
 
         Raises ArgumentError or PaginationLimitError for what the API could only refuse.
         """
+        check_options(options)
         paging.check_query(operation)
         headers = dict(self._headers)
         if self._custom_domain is not None and operation.path in CUSTOM_DOMAIN_PATHS:
@@ -130,11 +133,16 @@ class Codec:
         raise decode_error(response, problem)
 
 
+def shown_path(request: httpx.Request) -> str:
+    """Return the path for an error or a log line: percent-encoded, so that an id cannot add lines to it."""
+    return request.url.raw_path.partition(b"?")[0].decode("ascii")
+
+
 def decode_error(response: httpx.Response, problem: str) -> DecodeError:
     """Return the error for a success whose body is not what was promised."""
     return DecodeError(
         method=response.request.method,
-        path=response.request.url.path,
+        path=shown_path(response.request),
         status_code=response.status_code,
         problem=problem,
         body=excerpt(response.content),
@@ -152,7 +160,7 @@ def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
         message = "a redirect, which is not followed with a token; check domain and base_url"
     return class_for_status(response.status_code)(
         method=response.request.method,
-        path=response.request.url.path,
+        path=shown_path(response.request),
         status_code=response.status_code,
         error=error,
         error_code=code,
@@ -203,6 +211,10 @@ def encode_query(query: Mapping[str, QueryValue]) -> str:
 
 
 def _query_text(name: str, value: object) -> str:
+    if isinstance(value, enum.Enum):
+        return _query_text(name, cast("object", value.value))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ArgumentError(name, "NaN and infinity have no meaning for the API")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
@@ -222,29 +234,6 @@ def telemetry(client_info: Mapping[str, object] | None) -> str:
     except (TypeError, ValueError):
         raise ArgumentError("client_info", "holds what JSON cannot carry; give name, version, env") from None
     return base64.b64encode(text.encode()).decode("ascii")
-
-
-def check_headers(argument: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers if they can be sent; raise ArgumentError for those that cannot.
-
-    Authorization is refused: it is what evertoken sets.
-    """
-    for name, value in headers.items():
-        if not _TOKEN_CHARACTERS.fullmatch(name):
-            raise ArgumentError(argument, f"{name!r} is no header name (RFC 9110, 5.1)")
-        if name.lower() == "authorization":
-            raise ArgumentError(argument, "Authorization is set by evertoken; use token= or credentials=")
-        if not value.isprintable() or not value.isascii():
-            # Not quoted: the value may be a secret.
-            raise ArgumentError(argument, f"the value of {name!r} is not printable ASCII")
-    return dict(headers)
-
-
-def check_timeout(argument: str, seconds: object) -> float:
-    """Return a timeout if it is a positive number of seconds; raise ArgumentError if it is not."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise ArgumentError(argument, f"{seconds!r} is no positive number of seconds")
-    return float(seconds)
 
 
 def _required_scopes(

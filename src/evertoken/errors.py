@@ -84,7 +84,7 @@ class TokenError(EvertokenError):
     `error` and `error_description` are those of RFC 6749, 5.2, where the token endpoint gave them;
     `status_code` is its status, None where no answer came. `retry_after` is the number of seconds after
     which another try makes sense, None where that is not known. `transient` tells that the same request
-    may succeed later.
+    may succeed later, `timed_out` that the endpoint did not answer in time.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class TokenError(EvertokenError):
         error_description: str | None = None,
         retry_after: float | None = None,
         transient: bool = False,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -103,6 +104,7 @@ class TokenError(EvertokenError):
         self.error_description = error_description
         self.retry_after = retry_after
         self.transient = transient
+        self.timed_out = timed_out
 
 
 class TransportError(EvertokenError):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import itertools
+import json
+import urllib.parse
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
 from evertoken.errors import TokenError
-from evertoken.flow import FlowClosedError, Read, Sleep, Steps
-from evertoken.grant import MEDIA_TYPE, Grant, parse_answer
+from evertoken.flow import Call, FlowClosedError, Read, Sleep, Steps
+from evertoken.grant import MEDIA_TYPE, Grant, TokenRequest, parse_answer
+from evertoken.grant_mtls import mtls_token_endpoint
 from evertoken.retry import backoff
 from evertoken.token import AccessToken
 
@@ -22,6 +27,14 @@ TOKEN_BUDGET: Final = 15.0
 """Seconds that one renewal may take in all, or the caller's own timeout if that is shorter."""
 
 TOKEN_ATTEMPTS: Final = 3
+
+_DISCOVERY: Final = ".well-known/openid-configuration"
+
+REFUSALS: Final = frozenset({400, 401, 403})
+"""Statuses with which the token endpoint refuses credentials."""
+
+LONGEST_BODY: Final = 65_536
+"""Bytes of an answer, as they come. A token with every permission there is has a tenth of that."""
 
 LONGEST_ASKED_WAIT: Final = 10.0
 """Seconds of Retry-After that a renewal waits out; beyond it the caller is told."""
@@ -39,70 +52,136 @@ class Exchange:
         self._organization = organization
         self._issuer = endpoint.removesuffix("oauth/token")
         self._clock = clock
+        self._mtls_endpoint: str | None = None
 
     def __repr__(self) -> str:
         return f"Exchange({self.endpoint!r}, {self.grant!r})"
 
-    def ask(self, request: httpx.Request, deadline: float, attempts: int) -> Steps[AccessToken | TokenError]:
-        """Yield token requests until one is answered; return the token, or the error to raise.
+    def ask(
+        self, request: httpx.Request, deadline: float, attempts: int
+    ) -> Steps[tuple[AccessToken | TokenError, bool]]:
+        """Yield token requests until one is answered.
 
-        `request` is the one that needs the token: it lends its timeout. `deadline` is in monotonic seconds.
+        Returns the token, or the error to raise, and whether the flow was closed. `request` is the one
+        that needs the token: it lends its timeout. `deadline` is in monotonic seconds.
         """
         for attempt in itertools.count(1):
-            outcome, repeatable = yield from self._ask_once(request, deadline)
-            if isinstance(outcome, AccessToken) or not repeatable or attempt >= attempts:
-                return outcome
+            try:
+                outcome = yield from self._ask_once(request, deadline)
+            except FlowClosedError as error:
+                return _no_answer(self.endpoint, str(error)), True
+            if isinstance(outcome, AccessToken) or not outcome.transient or attempt >= attempts:
+                return outcome, False
             asked = outcome.retry_after or 0.0
             wait = max(backoff(attempt), asked)
             if asked > LONGEST_ASKED_WAIT or self._clock.monotonic() + wait >= deadline:
-                return outcome
+                return outcome, False
             yield Sleep(wait)
         raise AssertionError  # count() does not end
 
-    def _ask_once(
-        self, request: httpx.Request, deadline: float
-    ) -> Steps[tuple[AccessToken | TokenError, bool]]:
-        """Ask once; return the token or the error, and whether asking again makes sense.
+    def _ask_once(self, request: httpx.Request, deadline: float) -> Steps[AccessToken | TokenError]:
+        """Ask once; return the token or the error.
 
         Returns errors instead of raising them: this frame, with the request, is in no traceback.
         """
+        try:
+            endpoint = yield from self._find_endpoint(request, deadline)
+            if isinstance(endpoint, TokenError):
+                return endpoint
+            # Off the event loop: a secret may be read from a file, or by the caller's own function.
+            form = yield Call(
+                functools.partial(
+                    self.grant.request,
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    organization=self._organization,
+                )
+            )
+            while True:
+                outcome = yield from self._send(endpoint, cast("TokenRequest", form), request, deadline)
+                again = cast("TokenRequest", form).again
+                if again is None or isinstance(outcome, AccessToken) or outcome.status_code not in REFUSALS:
+                    return outcome
+                # The secret may have been rotated: its source is asked once more before giving up.
+                form = yield Call(again)
+                if form is None:
+                    return outcome
+        except TokenError as error:
+            return error.replica()
+
+    def _find_endpoint(self, request: httpx.Request, deadline: float) -> Steps[str | TokenError]:
+        """Return where to ask: the tenant's token endpoint, or the one that its discovery names for mTLS."""
+        if not getattr(self.grant, "endpoint_from_discovery", False):
+            return self.endpoint
+        if self._mtls_endpoint is None:
+            url = self._issuer + _DISCOVERY
+            left = max(0.001, deadline - self._clock.monotonic())
+            discovery = httpx.Request("GET", url, extensions=_timeouts(request, left))
+            try:
+                response = cast("httpx.Response", (yield discovery))
+                response.stream = _BoundedBody(response.stream, deadline, self._clock)
+                yield Read(response, left)
+            except httpx.RequestError as error:
+                return _no_answer(url, type(error).__name__)
+            if response.status_code != 200 or response.request is not discovery:
+                return TokenError(
+                    f"GET {url}: {response.status_code}, but mTLS needs the document there; check the domain"
+                )
+            self._mtls_endpoint = mtls_token_endpoint(response.content, self._issuer.removesuffix("/"))
+        return self._mtls_endpoint
+
+    def is_own(self, request: httpx.Request) -> bool:
+        """Tell whether a request is one of those that get a token, not one that needs it."""
+        url = str(request.url)
+        return url in {self.endpoint, self._mtls_endpoint} or url.endswith(
+            "/.well-known/openid-configuration"
+        )
+
+    def _send(
+        self, endpoint: str, form: TokenRequest, request: httpx.Request, deadline: float
+    ) -> Steps[AccessToken | TokenError]:
         asked_at = self._clock.wall()
         left = max(0.001, deadline - self._clock.monotonic())
-        token_request = self._token_request(request, left)
+        token_request = self._token_request(endpoint, form, request, left)
         try:
             response = cast("httpx.Response", (yield token_request))
-            yield Read(response)
-        except (httpx.RequestError, FlowClosedError) as error:
-            closed = isinstance(error, FlowClosedError)
-            return _no_answer(self.endpoint, str(error) if closed else type(error).__name__), not closed
+            response.stream = _BoundedBody(response.stream, deadline, self._clock)
+            yield Read(response, left)
+        except httpx.RequestError as error:
+            return _no_answer(endpoint, type(error).__name__)
         except TokenError as error:
-            return error, False
+            return error
         if response.request is not token_request:
-            return _redirected(self.endpoint), False
+            return _redirected(endpoint)
         try:
             return parse_answer(
-                endpoint=self.endpoint,
+                endpoint=endpoint,
                 status_code=response.status_code,
                 headers=response.headers,
-                body=response.content,
+                body=response.content if response.status_code == 200 else _scrubbed(response, token_request),
                 asked_at=asked_at,
-            ), False
+            )
         except TokenError as error:
-            return error.replica(), error.transient
+            return error.replica()
 
-    def _token_request(self, request: httpx.Request, left: float) -> httpx.Request:
-        grant_request = self.grant.request(
-            issuer=self._issuer, audience=self._audience, organization=self._organization
-        )
-        body = grant_request.body()
+    def _token_request(
+        self, endpoint: str, form: TokenRequest, request: httpx.Request, left: float
+    ) -> httpx.Request:
+        body = form.body()
         token_request = httpx.Request(
             "POST",
-            self.endpoint,
+            endpoint,
             content=body,
-            headers={"Content-Type": MEDIA_TYPE, "Accept": "application/json", **grant_request.headers},
+            headers={
+                "Content-Type": MEDIA_TYPE,
+                "Accept": "application/json",
+                # A token is not worth compressing, and a compressed answer cannot be bounded.
+                "Accept-Encoding": "identity",
+                **form.headers,
+            },
             extensions=_timeouts(request, left),
         )
-        token_request.stream = _OnceBody(body, self.endpoint)
+        token_request.stream = _OnceBody(body, endpoint)
         return token_request
 
 
@@ -125,6 +204,59 @@ class _OnceBody(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise _redirected(self._endpoint)
         self._sent = True
         return self._body
+
+
+class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of a token endpoint's answer: what is too long is dropped, what is too late is an error.
+
+    httpx bounds each wait for data, not their sum. Where a task awaits, `Read` bounds the time.
+    """
+
+    def __init__(
+        self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, deadline: float, clock: Clock
+    ) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._clock = clock
+        self._left = LONGEST_BODY
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in cast("httpx.SyncByteStream", self._stream):
+            if self._clock.monotonic() > self._deadline:
+                raise httpx.ReadTimeout("the answer did not end in time")
+            yield self._cut(chunk)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        # To the end: a stream that is left in the middle would have to be closed by the event loop.
+        async for chunk in cast("httpx.AsyncByteStream", self._stream):
+            yield self._cut(chunk)
+
+    def close(self) -> None:
+        cast("httpx.SyncByteStream", self._stream).close()
+
+    async def aclose(self) -> None:
+        await cast("httpx.AsyncByteStream", self._stream).aclose()
+
+    def _cut(self, chunk: bytes) -> bytes:
+        kept = chunk[: self._left]
+        self._left -= len(kept)
+        return kept
+
+
+def _scrubbed(response: httpx.Response, token_request: httpx.Request) -> bytes:
+    """Return the body of a refusal without the credentials that it may echo."""
+    sent = urllib.parse.parse_qs(token_request.content.decode("ascii"))
+    secrets = {value for name in ("client_secret", "client_assertion") for value in sent.get(name, [])}
+    scheme, _, credentials = token_request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        pair = base64.b64decode(credentials).decode()
+        secrets |= {credentials, pair, urllib.parse.unquote_plus(pair.partition(":")[2])}
+    body = response.content
+    for secret in sorted(secrets, key=len, reverse=True):
+        encoded = json.dumps(secret)[1:-1]
+        for form in (secret, urllib.parse.quote_plus(secret), encoded):
+            body = body.replace(form.encode(), b"***")
+    return body
 
 
 def _redirected(endpoint: str) -> TokenError:
@@ -155,4 +287,5 @@ def _no_answer(endpoint: str, reason: str) -> TokenError:
     return TokenError(
         f"POST {endpoint}: no answer ({reason}); check the network, the domain and the timeout",
         transient=True,
+        timed_out=reason.endswith("Timeout"),
     )

@@ -35,9 +35,13 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Read:
-    """Read the response's body, which gives its connection back."""
+    """Read the response's body, which gives its connection back.
+
+    In `seconds`, where a task awaits it; a thread cannot be interrupted.
+    """
 
     response: httpx.Response
+    seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,7 +128,12 @@ class StepAuth(httpx.Auth):
     def _perform(self, step: Read | Sleep | Wait | Call) -> object:
         match step:
             case Read():
-                return step.response.read()
+                try:
+                    step.response.read()
+                except httpx.RequestError:
+                    _empty(step.response)
+                    raise
+                return None
             case Sleep():
                 self._clock.sleep(step.seconds)
                 return None
@@ -132,15 +141,26 @@ class StepAuth(httpx.Auth):
                 return concurrent.futures.wait([step.outcome], step.seconds)
             case Call():
                 result = step.function()
-                if inspect.iscoroutine(result):
-                    result.close()
-                    raise ArgumentError("token", "an async callable is for AsyncManagementClient only")
+                if inspect.isawaitable(result):
+                    # Else Python would warn that it was never awaited.
+                    getattr(result, "close", lambda: None)()
+                    raise ArgumentError(
+                        "token or secret", "an async callable is for AsyncManagementClient only"
+                    )
                 return result
 
     async def _perform_async(self, step: Read | Sleep | Wait | Call) -> object:
         match step:
             case Read():
-                return await step.response.aread()
+                try:
+                    with anyio.move_on_after(step.seconds) as scope:
+                        await step.response.aread()
+                    if scope.cancelled_caught:
+                        raise httpx.ReadTimeout("the answer did not end in time")
+                except httpx.RequestError:
+                    _empty(step.response)
+                    raise
+                return None
             case Sleep():
                 await self._clock.sleep_async(step.seconds)
                 return None
@@ -151,6 +171,13 @@ class StepAuth(httpx.Auth):
                 # Boxed: trio takes a coroutine as the result of a thread for a mistake.
                 (result,) = await anyio.to_thread.run_sync(lambda: (step.function(),))
                 return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
+
+
+def _empty(response: httpx.Response) -> None:
+    # httpx reads the response before it sends a flow's next request: what broke off would break that, too.
+    response.stream = httpx.ByteStream(b"")
+    response.is_stream_consumed = response.is_closed = False
+    response.headers.pop("Content-Encoding", None)
 
 
 def _advance(resume: Callable[[], Step]) -> Step | None:

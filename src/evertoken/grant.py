@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
-import math
 import urllib.parse
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Protocol, cast
 
 from evertoken.errors import ArgumentError, TokenError
 from evertoken.redact import excerpt
 from evertoken.retry import TRANSIENT, server_delay
-from evertoken.token import AccessToken, Secret, is_bearer
+from evertoken.rotation import Found, Secrets, then
+from evertoken.secret import GivenSecret, hide, text_problem
+from evertoken.token import AccessToken, is_bearer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Again = Callable[[], "TokenRequest | Awaitable[TokenRequest | None] | None"]
 
 DEFAULT_LIFETIME: Final = 3600.0
 """Seconds a token is taken to live where the answer does not say (RFC 6749, 5.1 leaves it open)."""
@@ -28,14 +32,22 @@ MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class TokenRequest:
-    """What a grant sends to the token endpoint: form fields and headers. Both may hold a secret."""
+    """What a grant sends to the token endpoint: form fields and headers. Both may hold a secret.
+
+    `again` is called when the endpoint refuses the credentials (400, 401 or 403). It returns another
+    request to try at once, or None to give up; it may block, and what it returns may have to be awaited.
+    """
 
     form: Mapping[str, str]
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    again: Again | None = None
 
     def body(self) -> bytes:
         """Return the form, encoded as RFC 6749, appendix B says."""
         return urllib.parse.urlencode(self.form).encode("ascii")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a TokenRequest is not pickled: it holds credentials")
 
 
 class Grant(Protocol):
@@ -46,36 +58,68 @@ class Grant(Protocol):
         """The application's client id."""
         ...
 
-    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
-        """Return a token request. It is asked for anew before every attempt."""
+    def request(
+        self, *, issuer: str, audience: str, organization: str | None
+    ) -> TokenRequest | Awaitable[TokenRequest]:
+        """Return a token request, or something to await for it. It is asked for anew before every attempt.
+
+        `issuer` is the tenant's origin with a slash. It may block: it is called off the event loop.
+        Raises TokenError where the credentials cannot be read.
+        """
         ...
 
 
 class ClientSecretPost:
-    """Client id and secret in the form: `client_secret_post` (RFC 6749, 2.3.1)."""
+    """Client id and secret in the form: `client_secret_post` (RFC 6749, 2.3.1).
 
-    __slots__ = ("_client_id", "_secret")
+    `client_secret` is a string, or where to find it: an `EnvironmentSecret`, a `FileSecret`, or a callable
+    (async for AsyncManagementClient). A list of them, the current and the next secret, allows rotation
+    with no gap. A source is read for every token request, so a rotated secret needs no restart; when the
+    token endpoint refuses a secret, its source is asked again, then the next one. Raises ArgumentError for
+    a string that cannot be a secret; a source that cannot be read is a TokenError when a token is needed.
+    """
 
-    def __init__(self, client_id: str, client_secret: str | Secret) -> None:
+    __slots__ = ("_client_id", "_secrets")
+
+    endpoint_from_discovery: ClassVar[bool] = False
+
+    def __init__(self, client_id: str, client_secret: GivenSecret) -> None:
         # Rebound before anything can raise: a traceback's locals show no secret.
-        client_secret = Secret.wrap(client_secret) or Secret("")
+        client_secret = hide(client_secret)
         self._client_id = check_text("client_id", client_id)
-        self._secret = _checked(client_secret)
+        self._secrets = Secrets("client_secret", client_secret)
 
     @property
     def client_id(self) -> str:
         """The application's client id."""
         return self._client_id
 
-    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
-        """Return the form that Auth0 documents for the grant."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._secret.reveal(),
-            "audience": audience,
-        }
-        return TokenRequest(_with_organization(form, organization))
+    def request(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        organization: str | None,
+    ) -> TokenRequest | Awaitable[TokenRequest]:
+        """Return the request with the secret that its source gives now."""
+        fields = grant_fields(audience, organization)
+        return then(self._secrets.find(), functools.partial(self._with, fields))
+
+    def _with(self, fields: Mapping[str, str], found: Found) -> TokenRequest:
+        again = None if self._secrets.is_fixed else functools.partial(self._again, fields, found)
+        return self._signed(fields, found, again)
+
+    def _again(
+        self, fields: Mapping[str, str], refused: Found
+    ) -> TokenRequest | Awaitable[TokenRequest | None] | None:
+        return then(
+            self._secrets.find_another(refused),
+            lambda found: None if found is None else self._with(fields, found),
+        )
+
+    def _signed(self, fields: Mapping[str, str], found: Found, again: Again | None) -> TokenRequest:
+        form = {**fields, "client_id": self._client_id, "client_secret": found.secret.reveal()}
+        return TokenRequest(form, again=again)
 
     def __repr__(self) -> str:
         # An error tracker asks for it when the constructor has raised, too.
@@ -83,24 +127,31 @@ class ClientSecretPost:
 
 
 class ClientSecretBasic(ClientSecretPost):
-    """Client id and secret in the Authorization header: `client_secret_basic` (RFC 6749, 2.3.1)."""
+    """Client id and secret in the Authorization header: `client_secret_basic` (RFC 6749, 2.3.1).
+
+    `client_secret` is what `ClientSecretPost` takes.
+    """
 
     __slots__ = ()
 
-    def request(self, *, issuer: str, audience: str, organization: str | None) -> TokenRequest:
-        """Return the form without credentials, and the header that holds them."""
-        form = {"grant_type": "client_credentials", "audience": audience}
+    def _signed(self, fields: Mapping[str, str], found: Found, again: Again | None) -> TokenRequest:
         # Each part is form-encoded before they are joined: an id may hold a colon.
         pair = ":".join(
-            urllib.parse.quote_plus(part, safe="") for part in (self._client_id, self._secret.reveal())
+            urllib.parse.quote_plus(part, safe="") for part in (self._client_id, found.secret.reveal())
         )
         header = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-        return TokenRequest(_with_organization(form, organization), {"Authorization": header})
+        return TokenRequest(fields, {"Authorization": header}, again)
+
+
+def grant_fields(audience: str, organization: str | None) -> dict[str, str]:
+    """Return the form that every grant sends, without credentials."""
+    fields = {"grant_type": "client_credentials", "audience": audience}
+    return fields if organization is None else {**fields, "organization": organization}
 
 
 def check_text(argument: str, value: object) -> str:
     """Return an identifier if it can be sent; raise ArgumentError if it cannot."""
-    problem = _text_problem(value)
+    problem = text_problem(value)
     if problem is not None:
         raise ArgumentError(argument, problem)
     return cast("str", value)
@@ -114,7 +165,7 @@ def parse_answer(
     `asked_at` is the Unix time before the request was sent: the token's life is counted from there.
     Never quotes a body that may hold a token.
     """
-    fields = _json_object(body)
+    fields = json_object(body)
     if status_code != 200:
         raise _refusal(
             endpoint=endpoint,
@@ -196,34 +247,15 @@ def _lifetime(expires_in: object) -> float:
             expires_in = float(expires_in)
         except ValueError:
             return DEFAULT_LIFETIME
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or math.isnan(expires_in):
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or expires_in != expires_in:  # noqa: PLR0124 - NaN
         return DEFAULT_LIFETIME
     return max(0.0, float(min(expires_in, LONGEST_LIFETIME)))
 
 
-def _json_object(body: bytes) -> dict[str, object]:
+def json_object(body: bytes) -> dict[str, object]:
+    """Return the fields of a JSON object, none where the body is no such thing."""
     try:
         value: object = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _with_organization(form: dict[str, str], organization: str | None) -> dict[str, str]:
-    return form if organization is None else {**form, "organization": organization}
-
-
-def _checked(secret: Secret) -> Secret:
-    # The frame that raises has never held the bare string.
-    problem = _text_problem(secret.reveal())
-    if problem is not None:
-        raise ArgumentError("client_secret", problem)
-    return secret
-
-
-def _text_problem(value: object) -> str | None:
-    if not isinstance(value, str) or not value:
-        return "empty or no string; give the application's value from Auth0"
-    if value != value.strip() or not value.isprintable():
-        return "begins or ends with white space, or holds control characters; was it read with its line end?"
-    return None

@@ -84,30 +84,24 @@ def check_audience(audience: object) -> str:
 
 
 def _parse(argument: str, value: object) -> tuple[Origin, str]:
-    if not isinstance(value, str) or not value.strip():
-        raise ArgumentError(argument, f"empty or no string; {_EXAMPLE}")
-    if value != value.strip() or any(ord(char) <= 32 or ord(char) == 127 for char in value):
-        raise ArgumentError(argument, f"{value!r} holds white space or control characters")
+    text = _text(argument, value)
     try:
-        parts = urllib.parse.urlsplit(value if "://" in value else f"https://{value}")
+        parts = urllib.parse.urlsplit(text if "://" in text else f"https://{text}")
         port = parts.port
     except ValueError:
         raise ArgumentError(argument, f"not a domain or URL; {_EXAMPLE}") from None
-    if parts.username is not None or parts.password is not None:
-        # Not quoted: it may hold a password.
-        raise ArgumentError(argument, "holds a user name or password; credentials go elsewhere")
-    if parts.query or parts.fragment or "?" in value or "#" in value:
+    if parts.query or parts.fragment or "?" in text or "#" in text:
         raise ArgumentError(argument, f"has a query or fragment; {_EXAMPLE}")
     host = (parts.hostname or "").lower()
     if not _is_host(host):
-        raise ArgumentError(argument, f"{value!r} has no valid host name; {_EXAMPLE}")
+        raise ArgumentError(argument, f"{text!r} has no valid host name; {_EXAMPLE}")
     if parts.scheme not in _DEFAULT_PORTS:
-        raise ArgumentError(argument, f"{value!r} is neither https nor http")
+        raise ArgumentError(argument, f"{text!r} is neither https nor http")
     if port == 0:
-        raise ArgumentError(argument, f"{value!r} has port 0; give the port that the server is on")
+        raise ArgumentError(argument, f"{text!r} has port 0; give the port that the server is on")
     if parts.scheme == "http" and not is_loopback(host):
         raise ArgumentError(
-            argument, f"{value!r} would send secrets in clear: http is for loopback only, use https"
+            argument, f"{text!r} would send secrets in clear: http is for loopback only, use https"
         )
     return Origin(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]), parts.path
 
@@ -120,3 +114,14 @@ def _is_host(host: str) -> bool:
             return False
         return True
     return _HOST_NAME.fullmatch(host) is not None
+
+
+def _text(argument: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ArgumentError(argument, f"empty or no string; {_EXAMPLE}")
+    if "@" in value:
+        # Not quoted: it may hold a password.
+        raise ArgumentError(argument, "holds a user name or password; credentials go elsewhere")
+    if value != value.strip() or any(ord(char) <= 32 or ord(char) == 127 for char in value):
+        raise ArgumentError(argument, f"{value!r} holds white space or control characters")
+    return value

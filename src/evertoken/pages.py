@@ -43,15 +43,18 @@ class Trail:
     """What a page has to know of the pages before it.
 
     `began` tells that there were pages; `from_top`, that they began with the first row; `uncut`, that one
-    came as long as it was asked for. `size` is the rows of the longest. `seen` counts the rows handed out,
-    kept only where the walk may have to begin again in checkpoint mode; `skip` counts those to leave out
-    when they come again.
+    came as long as it was asked for. `size` is the rows of the longest. `mark` is a cursor met before,
+    `steps` the pages of checkpoint mode so far: a list that leads back to the mark would never end. `seen`
+    counts the rows handed out, kept only where the walk may have to begin again in checkpoint mode; `skip`
+    counts those to leave out when they come again.
     """
 
     began: bool = False
     from_top: bool = False
     uncut: bool = False
     size: int = 0
+    mark: str | None = None
+    steps: int = 0
     seen: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
     skip: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
 
@@ -87,7 +90,8 @@ def turn(operation: ListOperation[ItemT, PageT], response: PageT, trail: Trail) 
     trail = dataclasses.replace(trail, skip=skip)
     following: ListOperation[ItemT, PageT] | EvertokenError | None
     if is_checkpoint(paging, operation.query):
-        following = _after_checkpoint(operation, response, rows)
+        following = _after_checkpoint(operation, response, rows, trail)
+        trail = _checkpoint_trail(trail, following)
     else:
         at = _Offset.read(operation.query, response, len(rows), cuts=not trail.uncut)
         trail = _offset_trail(trail, at, rows, paging)
@@ -115,20 +119,29 @@ def total(response: object) -> int | None:
 
 
 def _after_checkpoint(
-    operation: ListOperation[ItemT, PageT], response: PageT, rows: Sequence[object]
+    operation: ListOperation[ItemT, PageT], response: PageT, rows: Sequence[object], trail: Trail
 ) -> ListOperation[ItemT, PageT] | EvertokenError | None:
     following = _property(response, "next")
     if not isinstance(following, str) or not following:
         return None
-    if following != operation.query.get("from"):
+    if following not in {operation.query.get("from"), trail.mark}:
         return dataclasses.replace(operation, query={**operation.query, "from": following})
-    # The same page for ever. Without rows that is an end; with rows, others would be missing.
+    # The same pages for ever. Without rows that is an end; with rows, others would be missing.
     if not rows:
         return None
     return EvertokenError(
-        f"{operation.name}: a page names itself as the next, so that the rest of the list cannot be "
-        "reached; begin again without from_"
+        f"{operation.name}: the pages lead back to one that was there before, so that the rest of the list "
+        "cannot be reached; begin again without from_"
     )
+
+
+def _checkpoint_trail(trail: Trail, following: object) -> Trail:
+    """Note a cursor after 1, 2, 4, 8 ... pages: a circle meets it, however long (Brent's algorithm)."""
+    steps = trail.steps + 1
+    if steps & (steps - 1) or not isinstance(following, ListOperation):
+        return dataclasses.replace(trail, steps=steps)
+    query = cast("ListOperation[object, object]", following).query
+    return dataclasses.replace(trail, steps=steps, mark=cast("str", query["from"]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
 
+PAGE_KEYS: Final = OFFSET_KEYS | CHECKPOINT_KEYS
+
 _PAGE_LIMITS: Final[dict[str, tuple[int, int | None]]] = {
-    "page": (0, None),
+    "page": (0, 2**31),
     "per_page": (1, LONGEST_PAGE),
     "take": (1, None),
 }
@@ -86,7 +88,7 @@ def _check_page(operation: ListOperation[ItemT, PageT]) -> None:
     if not is_checkpoint(operation.paging, query):
         # Both are int or None, or the check above had raised.
         page, size = cast("int", query.get("page") or 0), cast("int", query.get("per_page") or USUAL_PAGE)
-        if (page + 1) * size > LAST_ROW:
+        if page > LAST_ROW or (page + 1) * size > LAST_ROW:
             raise PaginationLimitError(operation=operation.name, page=page, per_page=size)
 
 
@@ -97,7 +99,8 @@ def _check_number(key: str, value: QueryValue, least: int | None, most: int | No
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentError(argument, f"{type(value).__name__} is no int; give {_range(least, most)}")
     if (least is not None and value < least) or (most is not None and value > most):
-        raise ArgumentError(argument, f"{value} is out of range; give {_range(least, most)}")
+        shown = f"{value} is" if value.bit_length() < 64 else "a huge number is"
+        raise ArgumentError(argument, f"{shown} out of range; give {_range(least, most)}")
 
 
 def _range(least: int | None, most: int | None) -> str:

@@ -57,7 +57,10 @@ SCOPE_RENEWAL_AGE: Final = 300.0
 
 _FAILURE_WAIT: Final = 2.0
 _FAILURE_WAIT_LONGEST: Final = 30.0
-"""Seconds that the next renewal waits after a failed one: 2, doubled up to 30."""
+"""Seconds that the next renewal waits after the second failure in a row: 2, then doubled up to 30.
+
+After the first it does not wait: what failed once may have been an accident.
+"""
 
 
 def is_fresh(token: AccessToken, wall: float) -> bool:
@@ -137,9 +140,13 @@ class Renewal:
         self._source._renewed(self._outcome, token)  # noqa: SLF001 - one mechanism in two classes
         return token
 
-    def fail(self, error: TokenError) -> AccessToken:
-        """Return the old token if it is still good; else share the error with all who wait and raise it."""
-        token = self._source._failed(self._outcome, error)  # noqa: SLF001
+    def fail(self, error: TokenError, *, shared: bool = True) -> AccessToken:
+        """Return the old token if it is still good; else share the error with all who wait and raise it.
+
+        An error that is this caller's alone, such as its own short timeout, is not `shared`: one of those
+        who wait takes over.
+        """
+        token = self._source._failed(self._outcome, error, shared=shared)  # noqa: SLF001
         if token is None:
             raise error
         return token
@@ -210,7 +217,8 @@ class TokenSource:
         self._pending = outcome
         delay = 0.0
         if self._failure is not None:
-            wait = min(_FAILURE_WAIT * 2.0 ** (self._failures_in_a_row - 1), _FAILURE_WAIT_LONGEST)
+            failures = self._failures_in_a_row
+            wait = min(_FAILURE_WAIT * 2.0 ** (failures - 2), _FAILURE_WAIT_LONGEST) if failures > 1 else 0.0
             delay = max(0.0, self._last_failed + wait - now)
         return Renewal(
             self,
@@ -291,19 +299,25 @@ class TokenSource:
             self._end(outcome)
         outcome.set_result(token)
 
-    def _failed(self, outcome: Future[AccessToken | None], error: TokenError) -> AccessToken | None:
+    def _failed(
+        self, outcome: Future[AccessToken | None], error: TokenError, *, shared: bool
+    ) -> AccessToken | None:
         with self._lock:
-            self._failure = error
-            self._last_failed = self._clock.monotonic()
-            self._failures_in_a_row += 1
-            self._failures += 1
             held = self._held
             good = held is not None and held.age(self._clock) < held.lifetime
+            self._failures += 1
+            if good or shared:
+                self._failure = error
+                self._last_failed = self._clock.monotonic()
+                self._failures_in_a_row += 1
             self._end(outcome)
         if held is not None and good:
             outcome.set_result(held.token)
             return held.token
-        outcome.set_exception(error)
+        if shared:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
         return None
 
     def _abandoned(self, outcome: Future[AccessToken | None]) -> None:

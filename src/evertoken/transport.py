@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from evertoken.codec import shown_path
 from evertoken.errors import TransportError
 from evertoken.retry import SAFE, RetryPolicy, server_delay
 
@@ -27,6 +28,7 @@ _NEVER_SENT: Final = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
 )
 """Errors that come before the first byte of the request."""
 
@@ -158,6 +160,8 @@ def _delay(
     waited: float,
 ) -> float | None:
     if isinstance(outcome, _Failure):
+        if outcome.reason == httpx.LocalProtocolError.__name__:
+            return None  # the request itself cannot be sent
         return policy.delay_after_failure(
             attempt=attempt, method=request.method, maybe_carried_out=outcome.maybe_carried_out, waited=waited
         )
@@ -174,7 +178,7 @@ def _result(request: httpx.Request, outcome: httpx.Response | _Failure, attempt:
     if isinstance(outcome, _Failure):
         raise TransportError(
             method=request.method,
-            path=request.url.path,
+            path=shown_path(request),
             reason=outcome.reason,
             status_code=outcome.status_code,
             attempts=attempt,
@@ -188,5 +192,5 @@ def _log_retry(
 ) -> None:
     what = outcome.reason if isinstance(outcome, _Failure) else outcome.status_code
     _log.info(
-        "%s %s: %s at attempt %d; again in %.1f s", request.method, request.url.path, what, attempt, delay
+        "%s %s: %s at attempt %d; again in %.1f s", request.method, shown_path(request), what, attempt, delay
     )

@@ -24,6 +24,7 @@ JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | Non
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _LONGEST_KEY: Final = 64
+_LONGEST_INT: Final = 14_000  # bits: Python itself refuses to write or read more than 4,300 digits
 
 _ADVICE: Final[dict[type, str]] = {
     bytes: "decode it to str",
@@ -86,6 +87,8 @@ class _Walk:
         if isinstance(value, str):
             return _text(value, place)
         if isinstance(value, int):
+            if value.bit_length() > _LONGEST_INT:
+                raise ArgumentError(place, "an integer of more than 4,000 digits; give it as a str")
             return int(value)
         if isinstance(value, float):
             return _number(value, place)
