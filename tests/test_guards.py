@@ -21,11 +21,11 @@ LAYERS = [
     {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "renewal", "retry"},
     {"fit", "drift", "wire", "pages", "paging", "options"},
     {"store", "store_encrypted", "store_file", "store_redis", "testing"},
-    {"flow", "exchange", "auth", "codec", "transport"},
+    {"flow", "exchange", "kept", "auth", "codec", "transport"},
     {"client"},
     {"cli", "__main__", "generate"},
 ]
-HTTPX = {"flow", "exchange", "auth", "codec", "transport", "client"}
+HTTPX = {"flow", "exchange", "kept", "auth", "codec", "transport", "client"}
 
 
 def level(module: str) -> int:

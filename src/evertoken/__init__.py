@@ -39,7 +39,10 @@ from evertoken.operation import UNSET, ListOperation, Operation, RequestOptions,
 from evertoken.paging import AsyncListCall, AsyncPager, SyncPager
 from evertoken.renewal import TokenSource, TokenStatus
 from evertoken.secret import EnvironmentSecret, FileSecret, SecretSource
-from evertoken.store import MemoryTokenStore, TokenStore
+from evertoken.store import Lease, LeasingTokenStore, MemoryTokenStore, StoreError, TokenStore
+from evertoken.store_encrypted import EncryptedTokenStore
+from evertoken.store_file import FileTokenStore
+from evertoken.store_redis import RedisTokenStore
 from evertoken.token import AccessToken, Secret
 
 __all__ = [
@@ -59,11 +62,15 @@ __all__ = [
     "ContentTooLargeError",
     "DecodeError",
     "DriftWarning",
+    "EncryptedTokenStore",
     "EnvironmentSecret",
     "EvertokenError",
     "FileSecret",
+    "FileTokenStore",
     "ForbiddenError",
     "Grant",
+    "Lease",
+    "LeasingTokenStore",
     "ListOperation",
     "ManagementAuth",
     "ManagementClient",
@@ -75,10 +82,12 @@ __all__ = [
     "PrivateKeyJWT",
     "RateLimit",
     "RateLimitError",
+    "RedisTokenStore",
     "RequestOptions",
     "Secret",
     "SecretSource",
     "ServerError",
+    "StoreError",
     "SyncPager",
     "TokenError",
     "TokenRequest",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
@@ -13,14 +12,18 @@ from evertoken.errors import ArgumentError, TokenError
 from evertoken.exchange import TOKEN_ATTEMPTS, TOKEN_BUDGET, Exchange, budget
 from evertoken.flow import Call, Read, Sleep, StepAuth, Steps, Wait
 from evertoken.grant import ClientSecretPost, Grant, check_text
+from evertoken.kept import Kept, release_aside
 from evertoken.origin import Origin, check_audience, origin_of, parse_base_url, parse_domain
-from evertoken.renewal import Renewal, TokenSource, is_fresh
+from evertoken.renewal import Renewal, TokenSource
 from evertoken.secret import GivenSecret, hide
 from evertoken.store import TokenStore, store_key
 from evertoken.token import AccessToken, Secret, is_bearer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+LEASE_BUSY_WAIT: Final = 5.0
+"""Seconds after which the token that another process is renewing is looked for in the store."""
 
 _log = logging.getLogger("evertoken.token")
 
@@ -72,14 +75,13 @@ class ManagementAuth(StepAuth):
             organization=organization,
             clock=clock,
         )
-        self._store = token_store
-        self._store_works = True
-        self._store_key = store_key(
+        key = store_key(
             origin=str(origin),
             client_id=grant.client_id,
             audience=audience,
             organization=organization,
         )
+        self._kept = Kept(token_store, key, clock)
         self.token_source = TokenSource(clock=clock)
 
     def __repr__(self) -> str:
@@ -136,7 +138,10 @@ class ManagementAuth(StepAuth):
                 return claimed
             if isinstance(claimed, Renewal):
                 with claimed:
-                    return (yield from self._renew(claimed, request, deadline))
+                    token = yield from self._renew(claimed, request, deadline)
+                if token is not None:
+                    return token
+                continue
             yield Wait(claimed, max(0.0, deadline - self._clock.monotonic()))
             if not claimed.done():
                 raise TokenError(
@@ -150,10 +155,28 @@ class ManagementAuth(StepAuth):
             if token is not None:
                 return token
 
-    def _renew(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
-        stored = yield from self._stored(renewal)
-        if stored is not None:
-            return renewal.succeed(stored)
+    def _renew(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken | None]:
+        """Return the new token; None where somebody else renews and this caller has to claim again."""
+        # While the old token is good, nobody waits for another process.
+        patience = 0.0 if renewal.advisory else deadline - self._clock.monotonic()
+        found = yield from self._kept.find(renewal.rejected, patience)
+        if found.token is not None:
+            return renewal.succeed(found.token)
+        if found.busy and renewal.advisory:
+            return renewal.postpone(LEASE_BUSY_WAIT)
+        try:
+            token = yield from self._ask(renewal, request, deadline)
+        except Exception:
+            yield from self._kept.release(found.lease)
+            raise
+        except BaseException:
+            release_aside(found.lease)
+            raise
+        yield from self._kept.put(token)
+        yield from self._kept.release(found.lease)
+        return token
+
+    def _ask(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
         if renewal.failure is not None and renewal.delay > 0:
             # A refusal will be the same in a second; an outage may be over, if the caller can wait so long.
             if not renewal.failure.transient or renewal.delay > deadline - self._clock.monotonic():
@@ -173,35 +196,7 @@ class ManagementAuth(StepAuth):
                 raise outcome
             return token
         _log.info("renewed; expires in %.0f s", outcome.expires_at - self._clock.wall())
-        renewal.succeed(outcome)
-        yield from self._keep(outcome)
-        return outcome
-
-    def _stored(self, renewal: Renewal) -> Steps[AccessToken | None]:
-        if self._store is None:
-            return None
-        try:
-            token = yield Call(functools.partial(self._store.get, self._store_key))
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, memory serves
-            self._store_failed(error)
-            return None
-        if not isinstance(token, AccessToken) or token.value == renewal.rejected:
-            return None
-        return token if is_fresh(token, self._clock.wall()) else None
-
-    def _keep(self, token: AccessToken) -> Steps[None]:
-        if self._store is None:
-            return
-        try:
-            yield Call(functools.partial(self._store.put, self._store_key, token))
-        except Exception as error:  # noqa: BLE001 - as in _stored
-            self._store_failed(error)
-
-    def _store_failed(self, error: Exception) -> None:
-        # The type only: the text may quote an address with a password.
-        level = logging.WARNING if self._store_works else logging.DEBUG
-        self._store_works = False
-        _log.log(level, "the token store %r failed (%s); memory serves", self._store, type(error).__name__)
+        return renewal.succeed(outcome)
 
 
 class BearerAuth(StepAuth):

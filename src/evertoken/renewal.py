@@ -151,6 +151,10 @@ class Renewal:
             raise error
         return token
 
+    def postpone(self, seconds: float) -> AccessToken | None:
+        """Leave it to another process, which renews already; the old token serves on. Return it."""
+        return self._source._postponed(self._outcome, seconds)  # noqa: SLF001
+
     def __enter__(self) -> Self:
         return self
 
@@ -176,6 +180,7 @@ class TokenSource:
         self._forced = 0
         self._last_forced = float("-inf")
         self._last_failed = float("-inf")
+        self._quiet_until = float("-inf")
         self._failure: TokenError | None = None
         self._failures_in_a_row = 0
         self._renewals = 0
@@ -202,7 +207,7 @@ class TokenSource:
                 if left > held.advisory:
                     return held.token
                 # A failing token endpoint disturbs nobody while the token is good.
-                if left > 0 and self._failure is not None and now < self._last_failed + QUIET_PERIOD:
+                if left > 0 and now < self._quiet_until:
                     return held.token
                 if left > held.mandatory and self._pending is not None:
                     return held.token
@@ -294,6 +299,7 @@ class TokenSource:
             # A short-lived token too is renewed before anyone has to wait for it.
             self._held.advisory = max(self._held.advisory, 1.2 * self._held.mandatory)
             self._failure = None
+            self._quiet_until = float("-inf")
             self._failures_in_a_row = 0
             self._renewals += 1
             self._end(outcome)
@@ -309,6 +315,7 @@ class TokenSource:
             if good or shared:
                 self._failure = error
                 self._last_failed = self._clock.monotonic()
+                self._quiet_until = self._last_failed + QUIET_PERIOD
                 self._failures_in_a_row += 1
             self._end(outcome)
         if held is not None and good:
@@ -319,6 +326,15 @@ class TokenSource:
         else:
             outcome.set_result(None)
         return None
+
+    def _postponed(self, outcome: Future[AccessToken | None], seconds: float) -> AccessToken | None:
+        with self._lock:
+            self._quiet_until = self._clock.monotonic() + seconds
+            # None: it was rejected meanwhile.
+            token = None if self._held is None else self._held.token
+            self._end(outcome)
+        outcome.set_result(token)
+        return token
 
     def _abandoned(self, outcome: Future[AccessToken | None]) -> None:
         with self._lock:

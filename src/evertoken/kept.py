@@ -1,0 +1,134 @@
+"""A token store as steps of a flow: what it raises is reported once, and memory serves."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import random
+import threading
+from typing import TYPE_CHECKING, Final, cast
+
+from evertoken.flow import Call, Sleep, Steps
+from evertoken.renewal import is_fresh
+from evertoken.token import AccessToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evertoken.clock import Clock
+    from evertoken.store import Lease, TokenStore
+
+_POLL: Final = 0.05
+"""Seconds between looks at a store whose lease somebody else has, up to twice as long."""
+
+_log = logging.getLogger("evertoken.token")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What a look into the store brought: a fresh token, or the lease to make one.
+
+    `busy` tells that somebody else has the lease. All three absent: there is no store that helps.
+    """
+
+    token: AccessToken | None = None
+    lease: Lease | None = None
+    busy: bool = False
+
+
+class Kept:
+    """One key of a token store."""
+
+    def __init__(self, store: TokenStore | None, key: str, clock: Clock) -> None:
+        self._store = store
+        self._key = key
+        self._clock = clock
+        self._works = True
+
+    def find(self, rejected: str | None, patience: float) -> Steps[Found]:
+        """Look for a token other than the rejected one; wait for whoever has the lease.
+
+        At most `patience` seconds, and at most as long as the store says that a renewal can take.
+        """
+        if self._store is None:
+            return Found()
+        acquire: Callable[[str], Lease | None] | None = getattr(self._store, "acquire", None)
+        longest: float = getattr(self._store, "longest_wait", 0.0)
+        deadline = self._clock.monotonic() + min(patience, longest)
+        while True:
+            works, token = yield from self._get(rejected)
+            if token is not None or acquire is None or not works:
+                return Found(token)
+            works, lease = yield from self._call(functools.partial(acquire, self._key))
+            if lease is not None:
+                return (yield from self._with_lease(cast("Lease", lease), rejected))
+            if not works:
+                return Found()
+            if self._clock.monotonic() >= deadline:
+                return Found(busy=True)
+            yield Sleep(_POLL * (1 + random.random()))  # noqa: S311 - spreads looks, guards nothing
+
+    def put(self, token: AccessToken) -> Steps[None]:
+        """Keep a token."""
+        if self._store is not None:
+            yield from self._call(functools.partial(self._store.put, self._key, token))
+
+    def release(self, lease: Lease | None) -> Steps[None]:
+        """Give the lease back."""
+        if lease is not None:
+            yield from self._call(lease.release)
+
+    def _with_lease(self, lease: Lease, rejected: str | None) -> Steps[Found]:
+        try:
+            # Whoever had the lease before may have put a token since this one looked.
+            _, token = yield from self._get(rejected)
+        except BaseException:
+            release_aside(lease)
+            raise
+        if token is None:
+            return Found(lease=lease)
+        yield from self.release(lease)
+        return Found(token)
+
+    def _get(self, rejected: str | None) -> Steps[tuple[bool, AccessToken | None]]:
+        store = cast("TokenStore", self._store)
+        works, token = yield from self._call(functools.partial(store.get, self._key))
+        # Anyone's store may return anything.
+        if not isinstance(token, AccessToken) or token.value == rejected:
+            return works, None
+        return works, token if is_fresh(token, self._clock.wall()) else None
+
+    def _call(self, function: Callable[[], object]) -> Steps[tuple[bool, object]]:
+        """Call the store; return whether it worked, and its result."""
+        try:
+            result = yield Call(function)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, memory serves
+            # The type only: the text may quote an address with a password.
+            level = logging.WARNING if self._works else logging.DEBUG
+            self._works = False
+            _log.log(
+                level, "the token store %r failed (%s); memory serves", self._store, type(error).__name__
+            )
+            return False, None
+        if not self._works:
+            self._works = True
+            _log.info("the token store %r works again", self._store)
+        return True, result
+
+
+def release_aside(lease: Lease | None) -> None:
+    """Give a lease back where nothing can be awaited any more, without holding up whoever cancelled."""
+    if lease is not None:
+        thread = threading.Thread(target=_release, args=(lease,), name="evertoken-release", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            _log.debug("no thread to release a lease; it ends by itself")
+
+
+def _release(lease: Lease) -> None:
+    try:
+        lease.release()
+    except Exception as error:  # noqa: BLE001 - it ends by itself
+        _log.debug("a lease could not be released (%s); it ends by itself", type(error).__name__)
