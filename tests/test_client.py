@@ -27,6 +27,7 @@ from evertoken import (
     EvertokenError,
     ManagementClient,
     NotFoundError,
+    Operation,
     RateLimitError,
     TokenError,
     TransportError,
@@ -671,3 +672,19 @@ def test_pages_that_lead_in_a_circle_are_an_error(auth0: respx.Router, run: Run)
     with ManagementClient(**CREDENTIALS) as client, pytest.raises(EvertokenError, match="lead back"):
         list(client.clients.list(take=1))
     assert len(auth0.calls) < 15
+
+
+def test_a_custom_domain_is_named_where_the_api_honours_it(auth0: respx.Router, run: Run) -> None:
+    """On eight paths; elsewhere the header is left out."""
+    auth0.get(url__startswith=f"{ORIGIN}/api/v2/").respond(json={})
+    user = Operation[object](
+        name="users.get",
+        method="GET",
+        path="/users/{id}",
+        path_params={"id": "auth0|1"},
+        result=dict[str, object],
+    )
+    run(lambda client: client.send(user), custom_domain="login.example.com")
+    assert sent(auth0).headers["auth0-custom-domain"] == "login.example.com"
+    run(lambda client: client.clients.get("abc"), custom_domain="login.example.com")
+    assert "auth0-custom-domain" not in sent(auth0).headers
