@@ -677,7 +677,7 @@ def test_pages_that_lead_in_a_circle_are_an_error(auth0: respx.Router, run: Run)
 def test_a_custom_domain_is_named_where_the_api_honours_it(auth0: respx.Router, run: Run) -> None:
     """On eight paths; elsewhere the header is left out."""
     auth0.get(url__startswith=f"{ORIGIN}/api/v2/").respond(json={})
-    user = Operation[object](
+    user: Operation[object] = Operation(
         name="users.get",
         method="GET",
         path="/users/{id}",
