@@ -82,7 +82,7 @@ class ManagementAuth(StepAuth):
             organization=organization,
         )
         self._kept = Kept(token_store, key, clock)
-        self.token_source = TokenSource(clock=clock)
+        self.token_source: TokenSource = TokenSource(clock=clock)
 
     def __repr__(self) -> str:
         # An error tracker asks for it when the constructor has raised, too.

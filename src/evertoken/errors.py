@@ -6,6 +6,7 @@
     ├── TokenError                            no access token
     ├── TransportError                        no answer
     ├── DecodeError                           an answer that is not what it claims to be
+    ├── StoreError (also an OSError)          a token store failed; clients go on without it
     └── APIError                              an error status
         ├── BadRequestError                   400
         ├── UnauthorizedError                 401

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pydantic
 
@@ -45,7 +45,7 @@ class Model(pydantic.BaseModel):
     and `str` mask secrets.
     """
 
-    model_config = pydantic.ConfigDict(
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(
         extra="allow",
         defer_build=True,
         protected_namespaces=(),

@@ -130,10 +130,10 @@ class Renewal:
     ) -> None:
         self._source = source
         self._outcome = outcome
-        self.advisory = advisory
-        self.delay = delay
-        self.failure = failure
-        self.rejected = rejected
+        self.advisory: bool = advisory
+        self.delay: float = delay
+        self.failure: TokenError | None = failure
+        self.rejected: str | None = rejected
 
     def succeed(self, token: AccessToken) -> AccessToken:
         """Hand the new token to all who wait, and return it."""

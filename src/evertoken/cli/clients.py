@@ -15,7 +15,7 @@ from evertoken.cli.output import show_record, show_rows
 from evertoken.cli.text import notice
 from evertoken.errors import ArgumentError
 
-app = typer.Typer(name="clients", help="Applications of the tenant.")
+app: typer.Typer = typer.Typer(name="clients", help="Applications of the tenant.")
 
 COLUMNS = ["client_id", "name", "app_type", "is_first_party"]
 

@@ -14,7 +14,7 @@ from evertoken.cli.text import notice
 
 _TENANT_NEEDS = {"cryptography", "evertoken_tenant", "jwt", "trustme", "uvicorn"}
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="evertoken",
     add_completion=False,
     # Plain help: half the time to start, and texts stand as they are.

@@ -26,10 +26,12 @@ class Homes:
     """
 
     def __init__(self, library: Library, operations: Sequence[Operation], overlay: Overlay) -> None:
-        self.library = library
-        self.models = library.reach(shape for operation in operations for shape in _received(operation))
-        self.params = library.reach(shape for operation in operations for shape in _sent(operation))
-        self.answers = {
+        self.library: Library = library
+        self.models: set[str] = library.reach(
+            shape for operation in operations for shape in _received(operation)
+        )
+        self.params: set[str] = library.reach(shape for operation in operations for shape in _sent(operation))
+        self.answers: set[str] = {
             shape["$ref"]
             for operation in operations
             for shape in operation.results
@@ -39,9 +41,9 @@ class Homes:
         for operation in operations:
             self.operations.setdefault(operation.group[0], []).append(operation)
         self._overlay = overlay
-        self.documents = sorted({operation.document.name for operation in operations})
+        self.documents: list[str] = sorted({operation.document.name for operation in operations})
         self._reached = {group: self._reach(members) for group, members in self.operations.items()}
-        self.home = self._settle()
+        self.home: dict[str, str] = self._settle()
 
     @property
     def groups(self) -> list[str]:
