@@ -655,7 +655,7 @@ def test_the_program_needs_no_generated_code(tmp_path: Path) -> None:
     """It runs by path where the package that it writes is missing or broken, as after a failed merge."""
     source = tmp_path / "src" / "evertoken"
     shutil.copytree(ROOT / "src" / "evertoken" / "generate", source / "generate")
-    (source / "__init__.py").write_text("import evertoken_api.groups\n<<<<<<<\n", encoding="utf-8")
+    (source / "__init__.py").write_text("import evertoken_api._client\n<<<<<<<\n", encoding="utf-8")
     spec = write(small(), tmp_path / "api.json")
     program = source / "generate" / "__main__.py"
     run = subprocess.run(
@@ -828,6 +828,95 @@ def test_nothing_but_declarations_is_written(code: str) -> None:
     """A module that would run anything when imported is refused, whoever wrote it there."""
     with pytest.raises(SpecError, match=r"m\.py.*would"):
         inert.check("m.py", code)
+
+
+def test_a_schema_may_hold_itself(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """A tree, in what comes back and in what is sent."""
+    spec = small()
+    schemas = spec["components"]["schemas"]
+    reference = {"$ref": "#/components/schemas/Tree"}
+    schemas["Tree"] = {"type": "object", "properties": {"branches": {"type": "array", "items": reference}}}
+    schemas["Thing"]["properties"]["tree"] = schemas["NewThing"]["properties"]["tree"] = reference
+    out = tmp_path / "trees"
+    assert main(["--spec", str(write(spec, tmp_path / "spec.json")), "--out", str(out)]) == 0
+    things = load(out, "things")
+    thing = things.Thing.model_validate_json('{"id": "1", "tree": {"branches": [{"branches": []}]}}')
+    assert type(thing.tree.branches[0]) is type(thing.tree)
+
+
+def test_a_group_may_be_called_groups(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """As one of Auth0's is: its class is not that by which the client has every group."""
+    spec = small()
+    for item in spec["paths"].values():
+        for operation in item.values():
+            if "x-operation-group" in operation:
+                operation["x-operation-group"] = "groups"
+    out = tmp_path / "grouped"
+    assert main(["--spec", str(write(spec, tmp_path / "spec.json")), "--out", str(out)]) == 0
+    client = load(out, "_client").GroupsOfClient(object())
+    assert type(client.groups).__name__ == "Groups"
+    assert callable(client.groups.get)
+
+
+@pytest.mark.parametrize("group", [["class"], ["things", "import"]])
+def test_a_group_that_no_module_can_be_called_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], group: list[str]
+) -> None:
+    """One line with file and place."""
+    spec = small()
+    spec["paths"]["/things"]["get"]["x-operation-group"] = group
+    told = fails(write(spec, tmp_path / "spec.json"), tmp_path, capsys)
+    assert "spec.json#/paths/~1things/get/x-operation-group" in told
+
+
+def test_marks_of_a_property_reach_its_docstring(tmp_path: Path) -> None:
+    """Early access and deprecation: nothing else could tell of them."""
+    spec = small()
+    properties = spec["components"]["schemas"]["Thing"]["properties"]
+    properties["id"]["deprecated"] = True
+    properties["part"]["x-release-lifecycle"] = "EA"
+    out = tmp_path / "marked"
+    assert main(["--spec", str(write(spec, tmp_path / "spec.json")), "--out", str(out)]) == 0
+    code = (out / "things" / "models.py").read_text(encoding="utf-8")
+    assert '"""Which one. Deprecated."""' in code
+    assert '"""Early access."""' in code
+
+
+def test_check_compares_bytes_and_links(things: Path, tmp_path: Path) -> None:
+    """Other line ends, a link in place of a file, and what hides among Python's caches."""
+    copy_ = tmp_path / "things"
+    shutil.copytree(things, copy_)
+    files = {name: content.decode() for name, content in contents(things).items()}
+    assert not output.differences(files, copy_)
+    models = copy_ / "things" / "models.py"
+    models.write_bytes(models.read_bytes().replace(b"\n", b"\r\n"))
+    (copy_ / "py.typed").unlink()
+    (copy_ / "py.typed").symlink_to(things / "py.typed")
+    (copy_ / "__pycache__").mkdir(exist_ok=True)
+    (copy_ / "__pycache__" / "odd.py").touch()
+    found = [line.replace(f"{copy_}/", "") for line in output.differences(files, copy_)]
+    assert found == ["unexpected: __pycache__/odd.py", "stale: py.typed", "stale: things/models.py"]
+
+
+def test_an_interrupt_between_the_renames_loses_nothing(
+    things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C when the old folder is aside and the new one not yet there."""
+    copy_ = tmp_path / "things"
+    shutil.copytree(things, copy_)
+    before = contents(copy_)
+    rename, calls = Path.rename, iter(range(9))
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        output.replace({"py.typed": ""}, copy_)
+    assert contents(copy_) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["things"]
 
 
 def test_a_failed_swap_leaves_the_old_folder(

@@ -166,4 +166,4 @@ def test_importing_the_library_loads_no_group_of_the_api() -> None:
     """A group's models are loaded when it is first used."""
     program = "import sys, evertoken; print([m for m in sys.modules if m.startswith('evertoken_api.')])"
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert shown.stdout.strip() == "['evertoken_api.groups']"
+    assert shown.stdout.strip() == "['evertoken_api._client']"

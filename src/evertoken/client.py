@@ -23,7 +23,7 @@ from evertoken.origin import parse_base_url, parse_domain
 from evertoken.retry import RetryPolicy
 from evertoken.secret import GivenSecret, hide
 from evertoken.token import Secret
-from evertoken_api.groups import AsyncGroups, Groups
+from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +57,7 @@ Kept from the garbage collector: closing them there would end the parent's conne
 """
 
 
-class ManagementClient(Groups):
+class ManagementClient(GroupsOfClient):
     """The Management API of one tenant, synchronously. Safe to share between threads.
 
     `domain` is `tenant.eu.auth0.com`, `host:port`, or an https URL of one (http on loopback only). Give
@@ -231,7 +231,7 @@ class ManagementClient(Groups):
         )
 
 
-class AsyncManagementClient(AsyncGroups):
+class AsyncManagementClient(AsyncGroupsOfClient):
     """The Management API of one tenant, asynchronously: for asyncio and trio.
 
     Safe to share between tasks, and between event loops: each has its own connections, all share the

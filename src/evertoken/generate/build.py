@@ -123,7 +123,7 @@ def _files(
     files["__init__.py"] = top + render.package(
         "The Auth0 Management API: one package per group of resources.", {}
     )
-    files["groups.py"] = top + render.groups(roots)
+    files["_client.py"] = top + render.groups(roots)
     found = output.formatted(files)
     for path, code in found.items():
         inert.check(path, code)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"\A(?:#.*\n)+\s*")
 # With deferred building a model resolves its references at first use; this would build it at import.
-_REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n", re.MULTILINE)
+_REBUILD = re.compile(r"^\w+\.model_rebuild\(\)(?:\n|\Z)", re.MULTILINE)
 _DOCSTRING = re.compile(r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""$(?P<end>\n+)?', re.MULTILINE)
 
 

@@ -60,11 +60,25 @@ def normal(schema: object, refer: Callable[[str], JsonObject]) -> JsonObject:
     """Return the schema in its normal form; `refer` gives the normal form of what a `$ref` names."""
     if not is_object(schema):
         return {}  # `true`; OpenAPI 3.1 allows it
-    description = text(schema.get("description"))
+    description = _marked(text(schema.get("description")), schema)
     shape = _shape(schema, refer)
     if description:
         shape = {**shape, "description": description}
     return shape
+
+
+def _marked(description: str, schema: JsonObject) -> str:
+    # Of a property's lifecycle nothing but the docstring can tell.
+    marks = [
+        word
+        for word, marked in (
+            ("Early access.", schema.get("x-release-lifecycle") == "EA"),
+            ("Beta.", str(schema.get("x-release-lifecycle")).lower() == "beta"),
+            ("Deprecated.", schema.get("deprecated") is True),
+        )
+        if marked
+    ]
+    return text(" ".join([description, *marks])) if marks else description
 
 
 def _shape(schema: JsonObject, refer: Callable[[str], JsonObject]) -> JsonObject:

@@ -119,7 +119,8 @@ class _Reader:
         found = tuple(names.snake(str(segment)) for segment in segments)
         for segment in found:
             names.check_identifier(segment, place, "the group's name")
-            names.function(segment, place)
+            if names.function(segment, place) != segment:
+                raise SpecError(place, f"the group's name cannot be that of a module: {segment!r}")
         if found[0] == "shared":
             raise SpecError(place, "the group's name is that of the module for common schemas: 'shared'")
         return found

@@ -59,16 +59,22 @@ def replace(files: Mapping[str, str], out: Path) -> None:
     staging = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         _write(files, staging / "new")
-        if out.exists():
-            out.rename(staging / "old")
-        try:
-            (staging / "new").rename(out)
-        except OSError:
-            if (staging / "old").exists():
-                (staging / "old").rename(out)
-            raise
+        _swap(staging / "new", out, staging / "old")
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        # What could not be put back is the user's only copy.
+        if out.exists() or not (staging / "old").exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _swap(new: Path, out: Path, old: Path) -> None:
+    try:
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+    except BaseException:  # an interrupt between the two, too
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise
 
 
 def _check_ours(out: Path) -> None:
@@ -91,14 +97,23 @@ def _is_ours(path: Path) -> bool:
 
 
 def _paths(root: Path) -> list[Path]:
-    return sorted(p for p in root.rglob("*") if not p.is_dir() and "__pycache__" not in p.parts)
+    """Return every file and link, but for what Python itself caches beside modules."""
+    return sorted(p for p in root.rglob("*") if (p.is_symlink() or not p.is_dir()) and not _is_cache(p))
+
+
+def _is_cache(path: Path) -> bool:
+    return path.parent.name == "__pycache__" and path.suffix == ".pyc" and not path.is_symlink()
 
 
 def _read(root: Path) -> dict[str, str]:
-    return {
-        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8", errors="replace")
-        for path in _paths(root)
-    }
+    return {path.relative_to(root).as_posix(): _text(path) for path in _paths(root)}
+
+
+def _text(path: Path) -> str:
+    if path.is_symlink():
+        return "a link, which is never generated"
+    # Not read_text: that would take other line ends for the same.
+    return path.read_bytes().decode("utf-8", "replace")
 
 
 def _write(files: Mapping[str, str], root: Path) -> None:

@@ -41,8 +41,8 @@ def resources(root: ResourceView) -> str:
 
 
 def groups(roots: Sequence[ResourceView]) -> str:
-    """Return the code of `groups.py`, by which the client has every group."""
-    return _environment().get_template("groups.py.jinja").render(groups=roots, colours=COLOURS)
+    """Return the code of `_client.py`, by which the client has every group."""
+    return _environment().get_template("client.py.jinja").render(groups=roots, colours=COLOURS)
 
 
 def package(description: str, exports: Mapping[str, Sequence[str]]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .clients.resources import AsyncClients, Clients
 
 
-class Groups:
+class GroupsOfClient:
     """What `evertoken.ManagementClient` has of the API."""
 
     def __init__(self, sender: Sender) -> None:
@@ -29,7 +29,7 @@ class Groups:
         return Clients(self._sender)
 
 
-class AsyncGroups:
+class AsyncGroupsOfClient:
     """What `evertoken.AsyncManagementClient` has of the API."""
 
     def __init__(self, sender: AsyncSender) -> None:
