@@ -425,3 +425,43 @@ def test_stored_credentials_become_references() -> None:
     response = client.post("/clients", json={"name": "a", "client_authentication_methods": methods})
     assert (response.status_code, response.json()["errorCode"]) == (400, "invalid_body")
     assert client.get("/clients").json() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [r'{"name": "\ud800"}', r'{"name": "x", "\ud800": 1}', '{"name": "x", "client_metadata": {"a": 1e400}}'],
+)
+def test_what_no_answer_could_hold_is_refused(body: str) -> None:
+    """A lone surrogate, a number beyond all bounds: 400, and the lists go on."""
+    client = make()[1]
+    response = client.post("/clients", content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["errorCode"]) == (400, "invalid_body")
+    assert client.get("/clients").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("a*c", True),
+        ("*B*", True),
+        ("a*", True),
+        ("*c", True),
+        ("*", True),
+        ("abc", True),
+        ("b", False),
+        ("a*a*c", False),
+        ("abc*c", False),
+    ],
+)
+def test_stars_stand_for_anything(value: str, *, found: bool) -> None:
+    """At any place of a search value, whatever the case."""
+    client = make(0)[1]
+    create(client, description="abc")
+    assert bool(client.get("/clients", params={"q": f"description:{value}"}).json()) is found
+
+
+def test_a_search_with_many_stars_ends_at_once() -> None:
+    """In time that grows with the text, not with its combinations: this one would take days."""
+    client = make(0)[1]
+    create(client, description="e" * 140)
+    assert client.get("/clients", params={"q": "description:" + "*e" * 60 + "*Z"}).json() == []

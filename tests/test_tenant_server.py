@@ -353,3 +353,29 @@ def test_program_runs_until_it_is_told_to_end() -> None:
         finally:
             process.kill()
     assert (process.returncode, error) == (0, "")
+
+
+def test_a_request_that_was_cut_off_is_not_carried_out() -> None:
+    """Half a body is no request: nothing changes, nothing is counted."""
+    tenant = Tenant(clients=1)
+    with serve(tenant) as server, connect(server) as client:
+        headers = bearer(tenant)
+        row = client.get("/api/v2/clients", headers=headers).json()[0]
+        head = (
+            f"PATCH /api/v2/clients/{row['client_id']} HTTP/1.1\r\nHost: {server.domain}\r\n"
+            f"Authorization: {headers['authorization']}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 500\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(head.encode() + b'{"name": "CUT OFF"}')
+            connection.shutdown(socket.SHUT_WR)
+            assert not connection.recv(1000)
+        assert client.get("/api/v2/clients", headers=headers).json()[0]["name"] == row["name"]
+    assert tenant.api_requests == 2
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
+def test_a_delay_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    """Like every other setting: status 2 and one line."""
+    assert __main__.main(["--delay", seconds], wait=lambda: None) == 2
+    assert "no number of seconds" in capsys.readouterr().err

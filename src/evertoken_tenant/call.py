@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Final, TypeAlias
+import math
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,9 +45,29 @@ class Answer:
         return dataclasses.replace(self, headers={**headers, **self.headers})
 
 
+def load(raw: bytes) -> Json:
+    """Return the value of a JSON body. Raises ValueError or RecursionError for what is none in UTF-8."""
+    value = cast("Json", json.loads(raw, parse_constant=_no_number, parse_float=_finite))
+    # A lone surrogate can be escaped in JSON, but not be written as UTF-8: no answer could hold it.
+    dump(value).encode()
+    return value
+
+
+def _no_number(text: str) -> Json:
+    # Python reads NaN and Infinity, which are not JSON.
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def dump(value: Json) -> str:
     """Return the value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def json_answer(status: int, value: Json, headers: Mapping[str, str] | None = None) -> Answer:

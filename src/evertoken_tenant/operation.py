@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import urllib.parse
 from typing import TYPE_CHECKING, cast
 
-from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row
+from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row, load
 from evertoken_tenant.query import Parameters, Query, parse_query
 from evertoken_tenant.refusal import refuse
 from evertoken_tenant.schema import MismatchError, Schema
@@ -100,11 +99,6 @@ def _parse_json(raw: bytes) -> Json:
     if not raw:
         return {}
     try:
-        return cast("Json", json.loads(raw, parse_constant=_no_constant))
+        return load(raw)
     except (ValueError, RecursionError):
         raise refuse(400, "Invalid request payload JSON format", "invalid_body") from None
-
-
-def _no_constant(name: str) -> Json:
-    # Python reads NaN and Infinity, which are not JSON.
-    raise ValueError(name)

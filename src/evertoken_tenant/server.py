@@ -103,7 +103,10 @@ class _Uvicorn(uvicorn.Server):
             await asyncio.sleep(0.001)
 
     async def _serve_call(self, scope: Message, receive: Receive, send: Send) -> None:
-        reply = self._tenant.respond(await _read(scope, receive))
+        call = await _read(scope, receive)
+        if call is None:
+            return
+        reply = self._tenant.respond(call)
         if reply.delay:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._end.wait(), reply.delay)
@@ -121,12 +124,17 @@ class _Uvicorn(uvicorn.Server):
                 connection.transport.close()
 
 
-async def _read(scope: Message, receive: Receive) -> Call:
-    """Return the call; of a body that is too large only as much as it takes to tell."""
+async def _read(scope: Message, receive: Receive) -> Call | None:
+    """Return the call; of a body that is too large only as much as it takes to tell.
+
+    None where the connection broke before the body's end: half a request is none.
+    """
     body = bytearray()
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         del body[MAX_BODY + 1 :]
         more = message.get("more_body", False)

@@ -190,10 +190,11 @@ class Tenant:
 
     def delay(self, *, token: float | None = None, api: float | None = None) -> None:
         """Hold back every answer, by kind, for so many seconds from now on. None: as it was."""
+        delays = self._inside.faults.delays
         if token is not None:
-            self._inside.faults.delays["token"] = token
+            delays["token"] = _checked_delay("token", token)
         if api is not None:
-            self._inside.faults.delays["api"] = api
+            delays["api"] = _checked_delay("api", api)
 
     def clear_faults(self) -> None:
         """Let everything go well again, without delay."""
@@ -250,6 +251,12 @@ class Tenant:
     def respond(self, call: Call) -> Reply:
         """Return what comes back, without waiting for the delay. The call counts from here on."""
         return self._inside.respond(call)
+
+
+def _checked_delay(kind: str, seconds: float) -> float:
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{kind}: {seconds} is no number of seconds to wait")
+    return seconds
 
 
 def _checked_lifetime(seconds: int) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import secrets
 import urllib.parse
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row, json_answer
+from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row, json_answer, load
 from evertoken_tenant.refusal import refuse_token
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def parse_form(call: Call) -> dict[str, str]:
                 call.body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(call.body)
             )
         elif media == "application/json":
-            value = cast("Json", json.loads(call.body))
-            pairs = list(_texts(value).items())
+            pairs = list(_texts(load(call.body)).items())
         else:
             raise refuse_token(400, "invalid_request", f"Unsupported media type: {media or 'none'}")
     except (ValueError, RecursionError):
