@@ -844,6 +844,30 @@ def test_a_schema_may_hold_itself(tmp_path: Path, load: Callable[[Path, str], Mo
     assert type(thing.tree.branches[0]) is type(thing.tree)
 
 
+@pytest.mark.parametrize("more", [[], [{"type": "object", "properties": {"x": {"type": "string"}}}]])
+def test_a_schema_that_is_made_of_itself_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[Spec]
+) -> None:
+    """Two that extend each other have no end."""
+    spec = small()
+    schemas = spec["components"]["schemas"]
+    schemas["One"] = {"allOf": [{"$ref": "#/components/schemas/Other"}, *more]}
+    schemas["Other"] = {"allOf": [{"$ref": "#/components/schemas/One"}, *more]}
+    told = fails(write(spec, tmp_path / "spec.json"), tmp_path, capsys)
+    assert "spec.json#/components/schemas/One: is made of itself" in told
+
+
+@pytest.mark.parametrize(("name", "text_"), [("deep.yaml", "a: " + "[" * 3000), ("deep.json", "[" * 200_000)])
+def test_a_document_of_a_folder_that_is_nested_too_deeply_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text_: str
+) -> None:
+    """Which one, not just the folder."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / name).write_text(text_ + "]" * text_.count("["), encoding="utf-8")
+    assert f"{name}: is nested too deeply" in fails(folder, tmp_path, capsys)
+
+
 def test_a_group_may_be_called_groups(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
     """As one of Auth0's is: its class is not that by which the client has every group."""
     spec = small()

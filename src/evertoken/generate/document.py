@@ -83,6 +83,13 @@ def read(path: Path) -> Document:
     """Return a document, or raise `SpecError` with line and column of what is no YAML or JSON."""
     label = _label(path)
     try:
+        return _read(path, label)
+    except RecursionError:
+        raise SpecError(label, "is nested too deeply") from None
+
+
+def _read(path: Path, label: str) -> Document:
+    try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(label, f"cannot be read: {error.strerror}") from None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Their values are named by the document, so `pattern` among them is a name, not a keyword.
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "schemas", "paths", "headers", "responses"})
 # Published documents carry example data in these, which does not always fit its own schema.
+_SCHEMAS = "#/components/schemas/"
 _SAMPLES = frozenset({"default", "example", "examples"})
 
 
@@ -25,6 +26,7 @@ def check(document: Document) -> None:
     version = document.content.get("openapi")
     if not isinstance(version, str) or not version.startswith("3.1"):
         raise SpecError(document.place(("openapi",)), f"is not OpenAPI 3.1 but {version!r}")
+    _check_bases(document)
     content = without_samples(document.content)
     validator = OpenAPIV31SpecValidator(
         content if is_object(content) else {}, base_uri=document.path.resolve().as_uri()
@@ -32,6 +34,35 @@ def check(document: Document) -> None:
     for error in validator.iter_errors():
         parts = _place(content, [str(part) for part in error.absolute_path], error.instance)
         raise SpecError(document.place(parts), f"is not valid OpenAPI 3.1: {error.message[:300]}")
+
+
+def _check_bases(document: Document) -> None:
+    """Raise `SpecError` for a schema that is made of itself: to list its properties would never end."""
+    components = document.content.get("components")
+    schemas = components.get("schemas") if is_object(components) else None
+    if not is_object(schemas):
+        return
+    for name in schemas:
+        todo, met = _bases(schemas[name]), set[str]()
+        while todo:
+            base = todo.pop()
+            if base == name:
+                place = document.place(("components", "schemas", name))
+                raise SpecError(place, "is made of itself, by way of allOf")
+            if base not in met:
+                met.add(base)
+                todo += _bases(schemas.get(base))
+
+
+def _bases(schema: object) -> list[str]:
+    """Return the schemas of the same document that this one is, or is made of."""
+    if not is_object(schema):
+        return []
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        return [reference.removeprefix(_SCHEMAS)] if reference.startswith(_SCHEMAS) else []
+    members = schema.get("allOf")
+    return [base for member in members for base in _bases(member)] if is_array(members) else []
 
 
 def without_samples(node: object, *, names: bool = False) -> object:
