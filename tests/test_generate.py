@@ -279,6 +279,36 @@ def test_answers_that_say_the_same_are_the_same(
     assert not issubclass(models.ListThings, models.Thing)
 
 
+@pytest.mark.parametrize("ahead", ["Thing", "GetThingResponse"])
+def test_a_schema_that_is_ahead_by_a_property_is_still_of_its_kind(
+    tmp_path: Path, load: Callable[[Path, str], ModuleType], ahead: str
+) -> None:
+    """Auth0 adds to one of two before the other: whoever takes the one goes on taking the other."""
+    spec = small()
+    schemas = spec["components"]["schemas"]
+    for name in ("Thing", "GetThingResponse"):
+        schemas[name]["properties"] |= {f"more_{number}": {"type": "string"} for number in range(8)}
+    schemas[ahead]["properties"]["new"] = {"type": "integer", "description": "What is new."}
+    out = tmp_path / f"ahead_{ahead.lower()}"
+    assert main(["--spec", str(write(spec, tmp_path / "spec.json")), "--out", str(out)]) == 0
+    models = load(out, "things.models")
+    assert issubclass(models.GetThingResponse, models.Thing)
+    assert ("new" in models.Thing.model_fields) is (ahead == "Thing")
+    assert models.GetThingResponse.model_validate_json('{"id": "1", "new": 5}').new == 5
+
+
+def test_a_property_of_another_type_makes_another_kind(
+    tmp_path: Path, load: Callable[[Path, str], ModuleType]
+) -> None:
+    """A subclass whose property has another type would be none."""
+    spec = small()
+    spec["components"]["schemas"]["GetThingResponse"]["properties"]["part"] = {"type": "string"}
+    out = tmp_path / "other"
+    assert main(["--spec", str(write(spec, tmp_path / "spec.json")), "--out", str(out)]) == 0
+    models = load(out, "things.models")
+    assert not issubclass(models.GetThingResponse, models.Thing)
+
+
 def test_models_take_what_comes(load: Callable[[Path, str], ModuleType], things: Path) -> None:
     """Strict JSON decoding takes dates, whole numbers for numbers, unknown enum values and unknown keys."""
     models = load(things, "things.models")

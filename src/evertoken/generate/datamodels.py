@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import datamodel_code_generator
 
@@ -14,10 +15,14 @@ from evertoken.generate.normal import bare, transform, undescribed
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from evertoken.generate.document import JsonObject
     from evertoken.generate.homes import Homes
+
+NEARLY_ALL: Final = 0.9
+"""The share of their properties that two schemas have in common if they are of one kind of thing."""
 
 _HEADER = re.compile(r"\A(?:#.*\n)+\s*")
 # With deferred building a model resolves its references at first use; this would build it at import.
@@ -97,12 +102,14 @@ def _date_or_text(shape: JsonObject) -> JsonObject:
 
 
 def _inherit(
-    shapes: Mapping[str, JsonObject], answers: Collection[str], home: Mapping[str, str]
+    shapes: Mapping[str, JsonObject], answers: AbstractSet[str], home: Mapping[str, str]
 ) -> dict[str, JsonObject]:
-    """Make the answer of an operation a subclass of the schema in its module that says the same.
+    """Make the answer of an operation a subclass of the schema in its module that says the same, or nearly.
 
     The base is the one with the shortest name: what creates, reads or changes a `Client` gives a `Client`.
-    Other schemas are alike by chance, and mean different things.
+    It goes on doing so when one of them gains a property before the other: a caller's function that takes
+    a `Client` must not stop type-checking then. Other schemas are alike by chance, and mean different
+    things.
     """
     bases = {name: name for name in shapes}
     while True:
@@ -110,18 +117,55 @@ def _inherit(
         if found == bases:
             break
         bases = found
+    inherited = dict(shapes)
+    for name in answers & shapes.keys():
+        base = bases[name] if bases[name] != name else _nearest(name, shapes, bases, home)
+        if base is not None:
+            inherited[name] = _subclass(shapes[name], shapes[base], base)
+    return inherited
+
+
+def _nearest(
+    name: str, shapes: Mapping[str, JsonObject], bases: Mapping[str, str], home: Mapping[str, str]
+) -> str | None:
+    """Return the schema of a shorter name that this one differs from by few properties, or None."""
+    shape = shapes[name]
+    if "properties" not in shape:
+        return None
+    mine = _comparable(shape, bases)
+    for other in _by_length(shapes):
+        if len(other) >= len(name):
+            return None
+        if home[other] == home[name] and bases[other] == other and "properties" in shapes[other]:
+            theirs = _comparable(shapes[other], bases)
+            common = mine.keys() & theirs.keys()
+            # What only the base has is never there, which nothing but an optional property can say.
+            absent = theirs.keys() - common
+            if (
+                len(common) >= NEARLY_ALL * len(mine.keys() | theirs.keys())
+                and all(mine[wire] == theirs[wire] for wire in common)
+                and not absent & set(shapes[other]["required"])
+            ):
+                return other
+    return None
+
+
+def _comparable(shape: JsonObject, bases: Mapping[str, str]) -> dict[str, str]:
+    """Return each property in a form that is equal where two mean the same."""
+    pointed = transform(undescribed(shape), functools.partial(_point, bases))
     return {
-        name: _subclass(shape, bases[name]) if name in answers and bases[name] != name else shape
-        for name, shape in shapes.items()
+        wire: f"{wire in shape['required']} {bare(property_)}"
+        for wire, property_ in pointed["properties"].items()
     }
+
+
+def _point(bases: Mapping[str, str], shape: JsonObject) -> JsonObject:
+    return {"$ref": bases[shape["$ref"]]} if "$ref" in shape else shape
 
 
 def _same(
     shapes: Mapping[str, JsonObject], bases: Mapping[str, str], home: Mapping[str, str]
 ) -> dict[str, str]:
-    def point(shape: JsonObject) -> JsonObject:
-        return {"$ref": bases[shape["$ref"]]} if "$ref" in shape else shape
-
     seen: dict[tuple[str, str], str] = {}
     found: dict[str, str] = {}
     for name in _by_length(shapes):
@@ -129,7 +173,9 @@ def _same(
         if "properties" not in shape:
             found[name] = name
             continue
-        found[name] = seen.setdefault((home[name], bare(transform(undescribed(shape), point))), name)
+        found[name] = seen.setdefault(
+            (home[name], bare(transform(undescribed(shape), functools.partial(_point, bases)))), name
+        )
     return found
 
 
@@ -138,6 +184,11 @@ def _by_length(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
-def _subclass(shape: JsonObject, base: str) -> JsonObject:
+def _subclass(shape: JsonObject, base: JsonObject, name: str) -> JsonObject:
     described = {"description": shape["description"]} if "description" in shape else {}
-    return {"allOf": [{"$ref": base}], **described}
+    parts: list[JsonObject] = [{"$ref": name}]
+    more = {wire: value for wire, value in shape["properties"].items() if wire not in base["properties"]}
+    if more:
+        required = [wire for wire in shape["required"] if wire in more]
+        parts.append({"type": "object", "properties": more, "required": required})
+    return {"allOf": parts, **described}
