@@ -244,6 +244,10 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("client_secret", {"client_secret": None}),
     ("client_id", {"client_id": None}),
     ("client_id", {"token": "abc"}),
+    (
+        "organization",
+        {"token": "abc", "client_id": None, "client_secret": None, "organization": "org_1"},
+    ),
     ("token", {"token": "", "client_id": None, "client_secret": None}),
     ("audience", {"audience": "https://api.example.com/"}),
     ("base_url", {"base_url": "http://gateway.example/api/v2"}),

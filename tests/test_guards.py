@@ -22,10 +22,11 @@ LAYERS = [
     {"fit", "drift", "wire", "pages", "paging", "options"},
     {"store", "store_encrypted", "store_file", "store_redis", "testing"},
     {"flow", "exchange", "kept", "auth", "codec", "transport"},
+    {"setup"},
     {"client"},
     {"cli", "__main__", "generate"},
 ]
-HTTPX = {"flow", "exchange", "kept", "auth", "codec", "transport", "client"}
+HTTPX = {"flow", "exchange", "kept", "auth", "codec", "transport", "setup", "client"}
 
 
 def level(module: str) -> int:

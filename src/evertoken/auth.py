@@ -37,8 +37,8 @@ class ManagementAuth(StepAuth):
 
     `domain` is `tenant.eu.auth0.com`, `host:port`, or an https URL of one (http on loopback only). Give
     `client_id` and `client_secret` (a string, or where to find it: see `ClientSecretPost`), or `credentials`,
-    another grant. `audience` is needed only where `domain`
-    is a custom domain: `https://{canonical tenant domain}/api/v2/`. `organization` is its id or name.
+    another grant. `audience` is needed only where `domain` is a custom domain:
+    `https://{canonical tenant domain}/api/v2/`. `organization` is its id or name.
     `base_url` is the API's root where that is not `https://{domain}/api/v2`; its origin gets the token too.
 
     A flow raises TokenError when no token can be had. A request that the API answers with 401 is sent
@@ -128,6 +128,10 @@ class ManagementAuth(StepAuth):
         # Holding an unread response while waiting for a renewal would starve a full connection pool.
         yield Read(response)
         return True
+
+    def obtain(self, request: httpx.Request, take: Callable[[AccessToken], object]) -> Steps[None]:
+        """Hand a token that is good now to `take`. `request` lends its timeout and is not sent."""
+        take((yield from self._token(request)))
 
     def _token(self, request: httpx.Request) -> Steps[AccessToken]:
         patience = budget(request)

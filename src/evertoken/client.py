@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import functools
 import os
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio.lowlevel
 import httpx
 
 from evertoken import paging, transport
-from evertoken._version import __version__
-from evertoken.auth import BearerAuth, ManagementAuth
 from evertoken.clock import SYSTEM_CLOCK
-from evertoken.codec import Codec
-from evertoken.errors import ArgumentError
-from evertoken.flow import StepAuth, Steps
-from evertoken.options import check_timeout
-from evertoken.origin import parse_base_url, parse_domain
-from evertoken.retry import RetryPolicy
 from evertoken.secret import GivenSecret, hide
-from evertoken.token import Secret
+from evertoken.setup import (
+    DEFAULT_MAX_RETRIES,
+    HEADERS,
+    LIMITS,
+    Calls,
+    abandoned,
+    check_httpx_client,
+    env,
+    make_auth,
+    management_auth,
+    ssl_context,
+)
+from evertoken.token import AccessToken, Secret
 from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
     from typing import Self
@@ -34,27 +34,11 @@ if TYPE_CHECKING:
     from evertoken.grant import Grant
     from evertoken.operation import ListOperation, Operation, RequestOptions
     from evertoken.renewal import TokenSource
-    from evertoken.secret import GivenSecret
     from evertoken.store import TokenStore
-from evertoken.token import AccessToken
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
-
-DEFAULT_TIMEOUT: Final = 30.0
-"""Seconds to connect, to send, and to wait for each piece of an answer."""
-
-DEFAULT_MAX_RETRIES: Final = 3
-
-# httpcore 1.0.9 loses connections when threads outnumber the pool: not smaller than httpx's own default.
-_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-
-_abandoned: Final[list[object]] = []
-"""httpx clients that fork carried into a child.
-
-Kept from the garbage collector: closing them there would end the parent's connections.
-"""
 
 
 class ManagementClient(GroupsOfClient):
@@ -104,7 +88,7 @@ class ManagementClient(GroupsOfClient):
         client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
         super().__init__(self)
-        self._auth = _auth(
+        self._auth = make_auth(
             domain=domain,
             client_id=client_id,
             client_secret=client_secret,
@@ -115,7 +99,7 @@ class ManagementClient(GroupsOfClient):
             token_store=token_store,
             base_url=base_url,
         )
-        self._calls = _Calls(
+        self._calls = Calls(
             domain=domain,
             base_url=base_url,
             headers=headers,
@@ -125,7 +109,7 @@ class ManagementClient(GroupsOfClient):
             max_retries=max_retries,
             strict=strict,
         )
-        _check_httpx_client(httpx_client, httpx.Client)
+        check_httpx_client(httpx_client, httpx.Client)
         self._given = httpx_client
         self._own: tuple[int, httpx.Client] | None = None if httpx_client else self._new_http()
 
@@ -143,9 +127,9 @@ class ManagementClient(GroupsOfClient):
         The last one is needed only where the domain is a custom domain.
         """
         return cls(
-            domain=_env("AUTH0_DOMAIN"),
-            client_id=_env("AUTH0_CLIENT_ID"),
-            client_secret=Secret(_env("AUTH0_CLIENT_SECRET")),
+            domain=env("AUTH0_DOMAIN"),
+            client_id=env("AUTH0_CLIENT_ID"),
+            client_secret=Secret(env("AUTH0_CLIENT_SECRET")),
             audience=os.environ.get("AUTH0_AUDIENCE") or None,
             token_store=token_store,
             timeout=timeout,
@@ -156,7 +140,7 @@ class ManagementClient(GroupsOfClient):
     @property
     def token_source(self) -> TokenSource:
         """The token's life: `status()` tells age, expiry and failures, without the token."""
-        return _token_source(self._auth)
+        return management_auth(self._auth).token_source
 
     def access_token(self) -> AccessToken:
         """Return a token that is good now, for a request that something else sends.
@@ -164,15 +148,10 @@ class ManagementClient(GroupsOfClient):
         Ask again for the next request: the token held is returned, or its successor once it is time.
         Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
         """
+        auth, tokens = management_auth(self._auth), list[AccessToken]()
         http = self._http()
-        request = self._calls.lend_timeout(http)
-        auth = _TokenAuth(self._auth)
-        with contextlib.closing(auth.sync_auth_flow(request)) as flow:
-            outgoing = next(flow)
-            while outgoing is not request:
-                sent = transport._send_once(http, outgoing)  # noqa: SLF001 - as an attempt does
-                outgoing = flow.send(sent) if isinstance(sent, httpx.Response) else flow.throw(sent)
-        return auth.token
+        transport.pump(http, auth.drive(auth.obtain(self._calls.lend_timeout(http), tokens.append)))
+        return tokens[0]
 
     def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
@@ -220,14 +199,14 @@ class ManagementClient(GroupsOfClient):
             return cast("httpx.Client", self._given)
         pid, http = self._own
         if pid != os.getpid():
-            _abandoned.append(http)
+            abandoned.append(http)
             self._own = self._new_http()
             http = self._own[1]
         return http
 
     def _new_http(self) -> tuple[int, httpx.Client]:
         return os.getpid(), httpx.Client(
-            headers=_HEADERS, timeout=self._calls.own_timeout, limits=_LIMITS, verify=_ssl_context()
+            headers=HEADERS, timeout=self._calls.own_timeout, limits=LIMITS, verify=ssl_context()
         )
 
 
@@ -262,7 +241,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
         super().__init__(self)
-        self._auth = _auth(
+        self._auth = make_auth(
             domain=domain,
             client_id=client_id,
             client_secret=client_secret,
@@ -273,7 +252,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             token_store=token_store,
             base_url=base_url,
         )
-        self._calls = _Calls(
+        self._calls = Calls(
             domain=domain,
             base_url=base_url,
             headers=headers,
@@ -283,7 +262,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             max_retries=max_retries,
             strict=strict,
         )
-        _check_httpx_client(httpx_client, httpx.AsyncClient)
+        check_httpx_client(httpx_client, httpx.AsyncClient)
         self._given = httpx_client
         # A connection belongs to the event loop that opened it.
         self._own: anyio.lowlevel.RunVar[tuple[int, httpx.AsyncClient]] = anyio.lowlevel.RunVar(
@@ -304,9 +283,9 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         The last one is needed only where the domain is a custom domain.
         """
         return cls(
-            domain=_env("AUTH0_DOMAIN"),
-            client_id=_env("AUTH0_CLIENT_ID"),
-            client_secret=Secret(_env("AUTH0_CLIENT_SECRET")),
+            domain=env("AUTH0_DOMAIN"),
+            client_id=env("AUTH0_CLIENT_ID"),
+            client_secret=Secret(env("AUTH0_CLIENT_SECRET")),
             audience=os.environ.get("AUTH0_AUDIENCE") or None,
             token_store=token_store,
             timeout=timeout,
@@ -317,7 +296,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
     @property
     def token_source(self) -> TokenSource:
         """The token's life: `status()` tells age, expiry and failures, without the token."""
-        return _token_source(self._auth)
+        return management_auth(self._auth).token_source
 
     async def access_token(self) -> AccessToken:
         """Return a token that is good now, for a request that something else sends.
@@ -325,15 +304,11 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         Ask again for the next request: the token held is returned, or its successor once it is time.
         Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
         """
+        auth, tokens = management_auth(self._auth), list[AccessToken]()
         http = self._http()
-        request = self._calls.lend_timeout(http)
-        auth = _TokenAuth(self._auth)
-        async with contextlib.aclosing(auth.async_auth_flow(request)) as flow:
-            outgoing = await anext(flow)
-            while outgoing is not request:
-                sent = await transport._send_once_async(http, outgoing)  # noqa: SLF001 - as above
-                outgoing = await (flow.asend(sent) if isinstance(sent, httpx.Response) else flow.athrow(sent))
-        return auth.token
+        steps = auth.obtain(self._calls.lend_timeout(http), tokens.append)
+        await transport.pump_async(http, auth.drive_async(steps))
+        return tokens[0]
 
     async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
@@ -382,143 +357,14 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             return self._given
         own = self._own.get(None)
         if own is not None and own[0] != os.getpid():
-            _abandoned.append(own[1])
+            abandoned.append(own[1])
             own = None
         if own is None:
             own = (
                 os.getpid(),
                 httpx.AsyncClient(
-                    headers=_HEADERS, timeout=self._calls.own_timeout, limits=_LIMITS, verify=_ssl_context()
+                    headers=HEADERS, timeout=self._calls.own_timeout, limits=LIMITS, verify=ssl_context()
                 ),
             )
             self._own.set(own)
         return own[1]
-
-
-_HEADERS: Final = {"User-Agent": f"evertoken/{__version__}"}
-
-
-class _TokenAuth(StepAuth):
-    """The part of a flow that gets a token: `token` is there when the flow yields its own request."""
-
-    token: AccessToken
-
-    def __init__(self, auth: ManagementAuth | BearerAuth) -> None:
-        if isinstance(auth, BearerAuth):
-            raise ArgumentError("token", "was given to this client; ask whoever made it")
-        super().__init__(SYSTEM_CLOCK)
-        self._auth = auth
-
-    def steps(self, request: httpx.Request) -> Steps[None]:
-        self.token = yield from self._auth._token(request)  # noqa: SLF001 - one mechanism, entered halfway
-        yield request
-
-
-class _Calls:
-    """How both clients encode, decode and repeat."""
-
-    def __init__(
-        self,
-        *,
-        domain: str,
-        base_url: str | None,
-        headers: Mapping[str, str] | None,
-        custom_domain: str | None,
-        client_info: Mapping[str, object] | None,
-        timeout: float | None,
-        max_retries: int,
-        strict: bool,
-    ) -> None:
-        if timeout is not None:
-            check_timeout("timeout", timeout)
-        self.own_timeout = DEFAULT_TIMEOUT if timeout is None else timeout
-        self._timeout = timeout
-        self._policy = RetryPolicy(max_retries=_check_retries(max_retries))
-        root, path = (parse_domain(domain), "/api/v2") if base_url is None else parse_base_url(base_url)
-        self.codec = Codec(
-            base_url=f"{root}{path}",
-            headers=headers,
-            custom_domain=None
-            if custom_domain is None
-            else parse_domain(custom_domain, "custom_domain").host,
-            client_info=client_info,
-            timeout=timeout,
-            strict=strict,
-        )
-
-    def lend_timeout(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """Return a request that is never sent: a token request takes its timeout."""
-        return http.build_request(
-            "GET", "/", timeout=httpx.USE_CLIENT_DEFAULT if self._timeout is None else self._timeout
-        )
-
-    def policy(self, request_options: RequestOptions | None) -> RetryPolicy:
-        if request_options is None or "max_retries" not in request_options:
-            return self._policy
-        return dataclasses.replace(self._policy, max_retries=_check_retries(request_options["max_retries"]))
-
-
-@functools.cache
-def _ssl_context() -> ssl.SSLContext:
-    # Loading the certificate authorities is half the cost of a new client: once for the process.
-    return httpx.create_ssl_context()
-
-
-def _auth(
-    *,
-    domain: str,
-    client_id: str | None,
-    client_secret: GivenSecret | None,
-    credentials: Grant | None,
-    token: Secret | Callable[[], str] | Callable[[], Awaitable[str]] | None,
-    audience: str | None,
-    organization: str | None,
-    token_store: TokenStore | None,
-    base_url: str | None,
-) -> ManagementAuth | BearerAuth:
-    if token is None:
-        return ManagementAuth(
-            domain=domain,
-            client_id=client_id,
-            client_secret=client_secret,
-            credentials=credentials,
-            audience=audience,
-            organization=organization,
-            token_store=token_store,
-            base_url=base_url,
-        )
-    for name, value in (
-        ("client_id", client_id),
-        ("client_secret", client_secret),
-        ("credentials", credentials),
-        ("token_store", token_store),
-    ):
-        if value is not None:
-            raise ArgumentError(name, "given together with token; give either token or credentials")
-    return BearerAuth(domain=domain, token=token, base_url=base_url)
-
-
-def _token_source(auth: ManagementAuth | BearerAuth) -> TokenSource:
-    if isinstance(auth, BearerAuth):
-        raise ArgumentError("token", "was given, so this client renews none; whoever made it knows its state")
-    return auth.token_source
-
-
-def _check_httpx_client(client: object, kind: type) -> None:
-    if client is not None and not isinstance(client, kind):
-        raise ArgumentError("httpx_client", f"is no httpx.{kind.__name__}, which this client needs")
-
-
-def _check_retries(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ArgumentError("max_retries", f"{value!r} is no whole number from 0")
-    return value
-
-
-def _env(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise ArgumentError(
-            name, "not set in the environment; set it, or construct the client with arguments"
-        )
-    return value

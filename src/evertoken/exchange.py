@@ -132,10 +132,7 @@ class Exchange:
 
     def is_own(self, request: httpx.Request) -> bool:
         """Tell whether a request is one of those that get a token, not one that needs it."""
-        url = str(request.url)
-        return url in {self.endpoint, self._mtls_endpoint} or url.endswith(
-            "/.well-known/openid-configuration"
-        )
+        return str(request.url) in {self.endpoint, self._mtls_endpoint, self._issuer + _DISCOVERY}
 
     def _send(
         self, endpoint: str, form: TokenRequest, request: httpx.Request, deadline: float

@@ -85,8 +85,18 @@ class StepAuth(httpx.Auth):
         raise NotImplementedError
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive the steps, blocking."""
-        with contextlib.closing(self.steps(request)) as steps:
+        """Drive the steps of a request, blocking."""
+        return self.drive(self.steps(request), request)
+
+    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive the steps of a request, awaiting."""
+        return self.drive_async(self.steps(request), request)
+
+    def drive(
+        self, steps: Steps[None], request: httpx.Request | None = None
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Carry steps out, blocking; yield the requests among them. `request` is the one they are for."""
+        with contextlib.closing(steps):
             resume: Callable[[], Step] = functools.partial(next, steps)
             while (step := _advance(resume)) is not None:
                 failure: Exception | None = None
@@ -104,9 +114,11 @@ class StepAuth(httpx.Auth):
                     return
                 resume = _resume(steps, result, failure)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Drive the steps, awaiting."""
-        with contextlib.closing(self.steps(request)) as steps:
+    async def drive_async(
+        self, steps: Steps[None], request: httpx.Request | None = None
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Carry steps out, awaiting; yield the requests among them. `request` is the one they are for."""
+        with contextlib.closing(steps):
             resume: Callable[[], Step] = functools.partial(next, steps)
             while (step := _advance(resume)) is not None:
                 failure: Exception | None = None
@@ -119,7 +131,7 @@ class StepAuth(httpx.Auth):
                         result = await self._perform_async(step)
                 except GeneratorExit:
                     closed = True
-                except Exception as error:  # noqa: BLE001 - as in sync_auth_flow
+                except Exception as error:  # noqa: BLE001 - as in drive
                     failure = error
                 if closed and (failure := _why_closed(step, request)) is None:
                     return
@@ -193,7 +205,7 @@ def _resume(steps: Steps[None], result: object, failure: Exception | None) -> Ca
     return functools.partial(steps.throw, failure)
 
 
-def _why_closed(step: Step, request: httpx.Request) -> FlowClosedError | None:
+def _why_closed(step: Step, request: httpx.Request | None) -> FlowClosedError | None:
     """Return the network error that ended a token request, None where that is not why the flow ends.
 
     httpx closes a flow without a word, for an error as for a cancelled task. But it does so while the

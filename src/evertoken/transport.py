@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
@@ -18,6 +18,8 @@ from evertoken.errors import TransportError
 from evertoken.retry import SAFE, RetryPolicy, server_delay
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
     from evertoken.clock import Clock
 
 _log = logging.getLogger("evertoken.transport")
@@ -79,54 +81,68 @@ class _Failure:
         self.maybe_carried_out = not isinstance(error, _NEVER_SENT)
 
 
-def _attempt(client: httpx.Client, auth: httpx.Auth, request: httpx.Request) -> httpx.Response | _Failure:
-    with contextlib.closing(auth.sync_auth_flow(request)) as flow:
-        outgoing = next(flow)
-        while True:
+def pump(client: httpx.Client, flow: Generator[httpx.Request, httpx.Response, None]) -> httpx.Response | None:
+    """Send what a flow yields, to its end; return its last response, None where nothing was sent.
+
+    A network error is thrown into the flow. Raises what the flow raises.
+    """
+    sent: httpx.Response | httpx.RequestError | None = None
+    with contextlib.closing(flow):
+        outgoing = next(flow, None)
+        while outgoing is not None:
             sent = _send_once(client, outgoing)
             try:
                 outgoing = flow.send(sent) if isinstance(sent, httpx.Response) else flow.throw(sent)
             except StopIteration:
                 break
-            except httpx.RequestError as error:
-                return _failure(error, sent)
             except BaseException:
                 if isinstance(sent, httpx.Response):
                     sent.close()
                 raise
-    if not isinstance(sent, httpx.Response):
-        return _Failure(sent)
-    try:
-        sent.read()
-    except httpx.RequestError as error:
-        return _failure(error, sent)
-    return sent
+    return sent if isinstance(sent, httpx.Response) else None
 
 
-async def _attempt_async(
-    client: httpx.AsyncClient, auth: httpx.Auth, request: httpx.Request
-) -> httpx.Response | _Failure:
-    async with contextlib.aclosing(auth.async_auth_flow(request)) as flow:
-        outgoing = await anext(flow)
-        while True:
+async def pump_async(
+    client: httpx.AsyncClient, flow: AsyncGenerator[httpx.Request, httpx.Response]
+) -> httpx.Response | None:
+    """Send what a flow yields, as `pump` does."""
+    sent: httpx.Response | httpx.RequestError | None = None
+    async with contextlib.aclosing(flow):
+        outgoing = await anext(flow, None)
+        while outgoing is not None:
             sent = await _send_once_async(client, outgoing)
             try:
                 outgoing = await (flow.asend(sent) if isinstance(sent, httpx.Response) else flow.athrow(sent))
             except StopAsyncIteration:
                 break
-            except httpx.RequestError as error:
-                return _failure(error, sent)
             except BaseException:
                 if isinstance(sent, httpx.Response):
                     await sent.aclose()
                 raise
-    if not isinstance(sent, httpx.Response):
-        return _Failure(sent)
+    return sent if isinstance(sent, httpx.Response) else None
+
+
+def _attempt(client: httpx.Client, auth: httpx.Auth, request: httpx.Request) -> httpx.Response | _Failure:
+    response: httpx.Response | None = None
     try:
-        await sent.aread()
+        # The flow yields the request itself at least: there is a response, or an error was raised.
+        response = cast("httpx.Response", pump(client, auth.sync_auth_flow(request)))
+        response.read()
     except httpx.RequestError as error:
-        return _failure(error, sent)
-    return sent
+        return _Failure(error, None if response is None else response.status_code)
+    return response
+
+
+async def _attempt_async(
+    client: httpx.AsyncClient, auth: httpx.Auth, request: httpx.Request
+) -> httpx.Response | _Failure:
+    response: httpx.Response | None = None
+    try:
+        response = cast("httpx.Response", await pump_async(client, auth.async_auth_flow(request)))
+        await response.aread()
+    except httpx.RequestError as error:
+        return _Failure(error, None if response is None else response.status_code)
+    return response
 
 
 def _send_once(client: httpx.Client, request: httpx.Request) -> httpx.Response | httpx.RequestError:
@@ -144,10 +160,6 @@ async def _send_once_async(
         return await client.send(request, auth=None, follow_redirects=False, stream=True)
     except httpx.RequestError as error:
         return error
-
-
-def _failure(error: httpx.RequestError, sent: httpx.Response | httpx.RequestError) -> _Failure:
-    return _Failure(error, sent.status_code if isinstance(sent, httpx.Response) else None)
 
 
 def _delay(
