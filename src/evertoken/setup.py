@@ -33,7 +33,7 @@ DEFAULT_TIMEOUT: Final = 30.0
 DEFAULT_MAX_RETRIES: Final = 3
 
 # httpcore 1.0.9 loses connections when threads outnumber the pool: not smaller than httpx's own default.
-LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+LIMITS: Final[httpx.Limits] = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 abandoned: Final[list[object]] = []
 """httpx clients that fork carried into a child.
@@ -41,7 +41,7 @@ abandoned: Final[list[object]] = []
 Kept from the garbage collector: closing them there would end the parent's connections.
 """
 
-HEADERS: Final = {"User-Agent": f"evertoken/{__version__}"}
+HEADERS: Final[dict[str, str]] = {"User-Agent": f"evertoken/{__version__}"}
 
 
 class Calls:
@@ -61,11 +61,11 @@ class Calls:
     ) -> None:
         if timeout is not None:
             check_timeout("timeout", timeout)
-        self.own_timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+        self.own_timeout: float = DEFAULT_TIMEOUT if timeout is None else timeout
         self._timeout = timeout
         self._policy = RetryPolicy(max_retries=_check_retries(max_retries))
         root, path = (parse_domain(domain), "/api/v2") if base_url is None else parse_base_url(base_url)
-        self.codec = Codec(
+        self.codec: Codec = Codec(
             base_url=f"{root}{path}",
             headers=headers,
             custom_domain=None
