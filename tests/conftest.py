@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from evertoken.testing import forget_tokens
 from support import FakeTime
 
 
@@ -22,3 +23,9 @@ def no_auth0_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own tenant out of every test."""
     for name in ("DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "AUDIENCE"):
         monkeypatch.delenv(f"AUTH0_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_shared_token() -> None:
+    """Keep the token of a client that an earlier test has left behind out of every test."""
+    forget_tokens()

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import respx
 
-import evertoken.client
+import evertoken.sender
 from evertoken import (
     APIError,
     ArgumentError,
@@ -62,7 +62,7 @@ class Run(Protocol):
 @pytest.fixture(params=["sync", "asyncio", "trio"])
 def run(request: pytest.FixtureRequest, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that makes one call with a new client, in one of the colours."""
-    monkeypatch.setattr(evertoken.client, "SYSTEM_CLOCK", time.clock())
+    monkeypatch.setattr(evertoken.sender, "SYSTEM_CLOCK", time.clock())
 
     def run_sync(call: Callable[[AnyClient], Any], /, **options: Any) -> Any:
         with ManagementClient(**{**CREDENTIALS, **options}) as client:
@@ -594,12 +594,12 @@ def test_one_async_client_serves_one_event_loop_after_another(auth0: respx.Route
 def test_a_forked_child_has_connections_of_its_own(auth0: respx.Router) -> None:
     """It never uses, and never closes, those of its parent."""
     with ManagementClient(**CREDENTIALS) as client:
-        before = client._http()
+        before = client._sending._http()
         child = os.fork()
         if child == 0:
-            os._exit(0 if client._http() is not before and not before.is_closed else 1)
+            os._exit(0 if client._sending._http() is not before and not before.is_closed else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert client._http() is before
+        assert client._sending._http() is before
 
 
 def test_clients_show_no_secret() -> None:

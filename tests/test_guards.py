@@ -17,16 +17,31 @@ SOURCE = ROOT / "src" / "evertoken"
 
 # Dependencies point down only: a module imports from its own layer's values or from layers above it here.
 LAYERS = [
-    {"_version", "clock", "errors", "operation", "token", "origin", "model", "redact"},
-    {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "renewal", "retry"},
+    {"_version", "clock", "errors", "events", "operation", "token", "origin", "model", "redact"},
+    {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "lifetime", "renewal", "retry"},
     {"fit", "drift", "wire", "pages", "paging", "options"},
-    {"store", "store_encrypted", "store_file", "store_redis", "testing"},
-    {"flow", "exchange", "kept", "auth", "codec", "transport"},
-    {"setup"},
+    {"store", "store_encrypted", "store_file", "store_redis"},
+    {
+        "flow",
+        "exchange",
+        "kept",
+        "shared",
+        "auth",
+        "bearer",
+        "codec",
+        "pump",
+        "background",
+        "transport",
+        "testing",
+    },
+    {"setup", "sender"},
     {"client"},
     {"cli", "__main__", "generate"},
 ]
-HTTPX = {"flow", "exchange", "kept", "auth", "codec", "transport", "setup", "client"}
+HTTPX = {
+    "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "transport",
+    "setup", "sender", "client",
+}  # fmt: skip
 
 
 def level(module: str) -> int:
@@ -124,7 +139,6 @@ def test_every_test_has_a_sentence() -> None:
 def test_hand_written_modules_stay_short() -> None:
     """About 300 lines; a longer one stands here with its reason."""
     reasons = {
-        "client.py": "both clients repeat every option, so that editors and readers see them",
         "fit.py": "one walk over annotations",
         "methods.py": "one pass from operations to what the templates need",
         "pages.py": "one decision, with the reasons for each of its cases",

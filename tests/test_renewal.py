@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evertoken import AccessToken, TokenError, TokenSource
-from evertoken.renewal import Renewal, is_fresh
+from evertoken import AccessToken, TokenError, TokenEvent, TokenSource
+from evertoken.lifetime import is_fresh
+from evertoken.renewal import Renewal
 
 if TYPE_CHECKING:
     from support import FakeTime
@@ -77,7 +78,10 @@ def test_windows_are_proportional(time: FakeTime, lifetime: float) -> None:
     renewal = claim_renewal(source)
     assert renewal.advisory
     assert source.claim() is token, "nobody waits in the advisory window"
+    renewal.abandon()
     time.pass_(advisory - mandatory)
+    renewal = claim_renewal(source)
+    assert not renewal.advisory
     assert isinstance(source.claim(), Future), "everyone waits in the mandatory window"
     renewal.succeed(issue(time, "second"))
 
@@ -252,6 +256,9 @@ def test_status_tells_all_but_the_token(time: FakeTime) -> None:
     status = source.status()
     assert (status.age, status.expires_in, status.renewals, status.failures) == (10, 90, 1, 1)
     assert status.last_failure is None
+    assert status.failed_at is not None
+    assert (status.renewed_at, status.expires_at) == (time.wall - 10, time.wall + 90)
+    assert (status.found, status.store, status.store_works) == (0, None, True)
     assert not status.renewing
     assert "sesame" not in repr(status)
 
@@ -282,3 +289,99 @@ def test_fifty_threads_cause_one_renewal(time: FakeTime) -> None:
     assert len(renewals) == 1
     assert len(tokens) == 50
     assert len({id(token) for token in tokens}) == 1
+
+
+def test_a_renewal_that_is_lost_is_taken_over(time: FakeTime) -> None:
+    """Its event loop was stopped, say: after 20 s somebody else renews, and those who wait are told."""
+    source = make_source(time)
+    lost = claim_renewal(source)
+    waiting = source.claim()
+    assert isinstance(waiting, Future)
+    time.pass_(19.9)
+    assert source.claim() is waiting
+    time.pass_(0.2)
+    second = claim_renewal(source)
+    assert waiting.result(0) is None, "nobody renewed: claim again"
+    token = second.succeed(issue(time, "second"))
+    lost.abandon()
+    assert source.claim() is token
+
+
+def test_a_lost_renewal_that_ends_after_all_brings_its_token(time: FakeTime) -> None:
+    """And does not end the one that took over."""
+    source = make_source(time)
+    lost = claim_renewal(source)
+    time.pass_(21)
+    second = claim_renewal(source)
+    token = lost.succeed(issue(time, "late"))
+    assert source.claim() is token
+    assert source.status().renewing
+    second.fail(TokenError("down"))
+    assert not source.status().renewing
+
+
+def test_a_renewal_is_put_aside_once_and_carried_out_by_a_caller_where_that_was_cut_off(
+    time: FakeTime,
+) -> None:
+    """An event loop that ends with every call would begin a token request for every call."""
+    source = make_source(time)
+    token = hold(source, issue(time))
+    time.pass_(DAY - 7000)
+    first = claim_renewal(source)
+    assert (first.spare, first.aside) == (token, True)
+    first.abandon()
+    second = claim_renewal(source)
+    assert (second.spare, second.aside) == (token, False)
+    second.succeed(issue(time, "second"))
+    time.pass_(DAY - 7000)
+    assert claim_renewal(source).aside
+
+
+def test_a_renewal_that_everyone_waits_for_is_not_put_aside(time: FakeTime) -> None:
+    """Whoever begins it waits, too."""
+    source = make_source(time)
+    assert not claim_renewal(source).aside
+
+
+def test_listeners_are_told_what_happens(time: FakeTime, caplog: pytest.LogCaptureFixture) -> None:
+    """In order, with seconds and lives, and without the token; the log has a line for each."""
+    caplog.set_level("INFO", "evertoken.token")
+    source = make_source(time)
+    told: list[TokenEvent] = []
+    source.add_listener(told.append)
+    fail(source, "no route")
+    renewal = claim_renewal(source)
+    time.pass_(2)
+    token = renewal.succeed(issue(time, "sesame", lifetime=100))
+    source.reject(token)
+    claim_renewal(source).succeed(issue(time, "open", lifetime=100), found=True)
+    source.store_answered("OSError")
+    source.store_answered("OSError")
+    source.store_answered()
+    source.remove_listener(told.append)
+    source.reject(token)
+    assert [event.kind for event in told] == [
+        "failed", "renewed", "rejected", "found", "store_failed", "store_works"
+    ]  # fmt: skip
+    assert (told[0].problem, told[4].problem) == ("no route", "OSError")
+    assert (told[1].seconds, told[1].expires_in, told[1].advisory) == (2, 100, False)
+    assert "sesame" not in repr(told)
+    assert [record.levelname for record in caplog.records] == [
+        "WARNING", "INFO", "INFO", "INFO", "WARNING", "INFO"
+    ]  # fmt: skip
+    assert "sesame" not in caplog.text
+
+
+def test_a_listener_that_raises_costs_nothing(time: FakeTime, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the others are told; one that asks for the status does not wait for itself."""
+    source = make_source(time)
+    told: list[object] = []
+
+    def broken(event: TokenEvent) -> None:
+        raise ValueError(event.kind)
+
+    source.add_listener(broken)
+    source.add_listener(lambda event: told.append(source.status().renewals))
+    hold(source, issue(time))
+    assert told == [1]
+    assert "a token listener raised" in caplog.text

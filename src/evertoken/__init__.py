@@ -10,7 +10,8 @@
 """
 
 from evertoken._version import __version__
-from evertoken.auth import BearerAuth, ManagementAuth
+from evertoken.auth import ManagementAuth
+from evertoken.bearer import BearerAuth
 from evertoken.client import AsyncManagementClient, ManagementClient
 from evertoken.clock import Clock
 from evertoken.drift import DriftWarning
@@ -32,12 +33,13 @@ from evertoken.errors import (
     TransportError,
     UnauthorizedError,
 )
+from evertoken.events import TokenEvent, TokenStatus
 from evertoken.grant import ClientSecretBasic, ClientSecretPost, Grant, TokenRequest
 from evertoken.grant_jwt import PrivateKeyJWT
 from evertoken.grant_mtls import MutualTLS
 from evertoken.operation import UNSET, ListOperation, Operation, RequestOptions, Unset
 from evertoken.paging import AsyncListCall, AsyncPager, SyncPager
-from evertoken.renewal import TokenSource, TokenStatus
+from evertoken.renewal import TokenSource
 from evertoken.secret import EnvironmentSecret, FileSecret, SecretSource
 from evertoken.store import Lease, LeasingTokenStore, MemoryTokenStore, StoreError, TokenStore
 from evertoken.store_encrypted import EncryptedTokenStore
@@ -90,6 +92,7 @@ __all__ = [
     "StoreError",
     "SyncPager",
     "TokenError",
+    "TokenEvent",
     "TokenRequest",
     "TokenSource",
     "TokenStatus",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
@@ -10,22 +9,21 @@ import httpx
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.errors import ArgumentError, TokenError
 from evertoken.exchange import TOKEN_ATTEMPTS, TOKEN_BUDGET, Exchange, budget
-from evertoken.flow import Call, Read, Sleep, StepAuth, Steps, Wait
+from evertoken.flow import Aside, Read, Sleep, StepAuth, Steps, Wait
 from evertoken.grant import ClientSecretPost, Grant, check_text
 from evertoken.kept import Kept, release_aside
 from evertoken.origin import Origin, check_audience, origin_of, parse_base_url, parse_domain
 from evertoken.renewal import Renewal, TokenSource
 from evertoken.secret import GivenSecret, hide
+from evertoken.shared import shared_source
 from evertoken.store import TokenStore, store_key
-from evertoken.token import AccessToken, Secret, is_bearer
+from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 LEASE_BUSY_WAIT: Final = 5.0
 """Seconds after which the token that another process is renewing is looked for in the store."""
-
-_log = logging.getLogger("evertoken.token")
 
 
 class ManagementAuth(StepAuth):
@@ -40,6 +38,8 @@ class ManagementAuth(StepAuth):
     another grant. `audience` is needed only where `domain` is a custom domain:
     `https://{canonical tenant domain}/api/v2/`. `organization` is its id or name.
     `base_url` is the API's root where that is not `https://{domain}/api/v2`; its origin gets the token too.
+    All auths and clients of a process with equal domain, credentials, audience and organization and the same
+    `token_store` share one token; with `share_token=False` this one has its own.
 
     A flow raises TokenError when no token can be had. A request that the API answers with 401 is sent
     once more, with a new token. An error status of the token endpoint is tried again; a network error is
@@ -57,6 +57,7 @@ class ManagementAuth(StepAuth):
         organization: str | None = None,
         token_store: TokenStore | None = None,
         base_url: str | None = None,
+        share_token: bool = True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         # Rebound before anything can raise: a traceback's locals show no secret.
@@ -81,8 +82,12 @@ class ManagementAuth(StepAuth):
             audience=audience,
             organization=organization,
         )
-        self._kept = Kept(token_store, key, clock)
-        self.token_source: TokenSource = TokenSource(clock=clock)
+        self.token_source: TokenSource = (
+            shared_source(name=origin.host, key=key, grant=grant, store=token_store, clock=clock)
+            if share_token
+            else TokenSource(origin.host, store=token_store, clock=clock)
+        )
+        self._kept = Kept(token_store, key, self.token_source, clock)
 
     def __repr__(self) -> str:
         # An error tracker asks for it when the constructor has raised, too.
@@ -141,6 +146,10 @@ class ManagementAuth(StepAuth):
             if isinstance(claimed, AccessToken):
                 return claimed
             if isinstance(claimed, Renewal):
+                if claimed.spare is not None and claimed.aside:
+                    steps = self._renew_aside(claimed, request)
+                    if (yield Aside(steps, claimed.abandon)):
+                        return claimed.spare
                 with claimed:
                     token = yield from self._renew(claimed, request, deadline)
                 if token is not None:
@@ -159,13 +168,17 @@ class ManagementAuth(StepAuth):
             if token is not None:
                 return token
 
+    def _renew_aside(self, renewal: Renewal, request: httpx.Request) -> Steps[None]:
+        with renewal:
+            yield from self._renew(renewal, request, self._clock.monotonic() + TOKEN_BUDGET)
+
     def _renew(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken | None]:
         """Return the new token; None where somebody else renews and this caller has to claim again."""
         # While the old token is good, nobody waits for another process.
         patience = 0.0 if renewal.advisory else deadline - self._clock.monotonic()
         found = yield from self._kept.find(renewal.rejected, patience)
         if found.token is not None:
-            return renewal.succeed(found.token)
+            return renewal.succeed(found.token, found=True)
         if found.busy and renewal.advisory:
             return renewal.postpone(LEASE_BUSY_WAIT)
         try:
@@ -191,7 +204,6 @@ class ManagementAuth(StepAuth):
         attempts = 1 if renewal.advisory else TOKEN_ATTEMPTS
         outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
         if isinstance(outcome, TokenError):
-            _log.warning("renewal failed: %s", outcome)
             # Who waits may have more time than this caller: its timeout is not their failure.
             mine = outcome.timed_out and budget(request) < TOKEN_BUDGET
             token = renewal.fail(outcome, shared=not mine)
@@ -199,58 +211,7 @@ class ManagementAuth(StepAuth):
                 # The old token is good for everyone else, but through this flow nothing more can be sent.
                 raise outcome
             return token
-        _log.info("renewed; expires in %.0f s", outcome.expires_at - self._clock.wall())
         return renewal.succeed(outcome)
-
-
-class BearerAuth(StepAuth):
-    """Adds a token that is managed elsewhere: a string, or a callable that returns one, async or not.
-
-    The callable is asked for every request, and once more after 401: if it then returns another token,
-    the request is sent once more.
-    """
-
-    def __init__(
-        self,
-        *,
-        domain: str,
-        token: str | Secret | Callable[[], str] | Callable[[], Awaitable[str]],
-        base_url: str | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        token = token if callable(token) else Secret.wrap(token) or Secret("")
-        super().__init__(clock)
-        self._origins = allowed_origins(parse_domain(domain), base_url)
-        self._token: Secret | Callable[[], object] = token
-        if isinstance(token, Secret) and not is_bearer(token.reveal()):
-            raise ArgumentError("token", "empty, or not the printable ASCII of an access token")
-
-    def steps(self, request: httpx.Request) -> Steps[None]:
-        """Yield the request with the token; after 401 once more if there is another one by now."""
-        if not is_allowed(request, self._origins):
-            yield request
-            return
-        token = yield from self._current()
-        response = yield from _send_with(request, token)
-        if response.status_code != 401 or not isinstance(request.stream, httpx.ByteStream):
-            return
-        newer = yield from self._current()
-        if newer != token:
-            yield Read(response)
-            yield from _send_with(request, newer)
-
-    def _current(self) -> Steps[Secret]:
-        if isinstance(self._token, Secret):
-            return self._token
-        token = Secret.wrap((yield Call(self._token)))
-        if token is None or not is_bearer(token.reveal()):
-            raise TokenError("token: the callable returned no access token; return printable ASCII")
-        return token
-
-
-def _send_with(request: httpx.Request, token: Secret) -> Steps[httpx.Response]:
-    request.headers["Authorization"] = f"Bearer {token.reveal()}"
-    return cast("httpx.Response", (yield request))
 
 
 def allowed_origins(origin: Origin, base_url: str | None) -> frozenset[Origin]:

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-import anyio.lowlevel
-import httpx
-
-from evertoken import paging, transport
-from evertoken.clock import SYSTEM_CLOCK
 from evertoken.secret import GivenSecret, hide
-from evertoken.setup import (
-    DEFAULT_MAX_RETRIES,
-    HEADERS,
-    LIMITS,
-    Calls,
-    abandoned,
-    check_httpx_client,
-    env,
-    make_auth,
-    management_auth,
-    ssl_context,
-)
+from evertoken.sender import AsyncSender, SyncSender
+from evertoken.setup import DEFAULT_MAX_RETRIES, Calls, env, make_auth, management_auth
 from evertoken.token import AccessToken, Secret
 from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 
@@ -31,8 +16,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    import httpx
+
     from evertoken.grant import Grant
     from evertoken.operation import ListOperation, Operation, RequestOptions
+    from evertoken.paging import AsyncListCall, SyncPager
     from evertoken.renewal import TokenSource
     from evertoken.store import TokenStore
 
@@ -53,7 +41,9 @@ class ManagementClient(GroupsOfClient):
     - `token`, a string, or a callable that is asked for every request.
 
     `audience` is needed only where `domain` is a custom domain: `https://{canonical domain}/api/v2/`.
-    `organization` is sent with the token request. `token_store` keeps tokens beyond this client.
+    `organization` is sent with the token request. `token_store` keeps tokens beyond this process.
+    Clients with equal domain, credentials, audience and organization and the same `token_store` share one
+    token, of whatever colour; with `share_token=False` this one has its own.
     `base_url` is the API's root where that is not `https://{domain}/api/v2`. `headers` go with every call.
     `custom_domain` is sent as Auth0-Custom-Domain where the API honours it. `client_info` replaces what
     Auth0-Client tells the tenant's logs (`name`, `version`, `env`). `timeout` is in seconds (30, or that of
@@ -76,6 +66,7 @@ class ManagementClient(GroupsOfClient):
         organization: str | None = None,
         token_store: TokenStore | None = None,
         base_url: str | None = None,
+        share_token: bool = True,
         headers: Mapping[str, str] | None = None,
         custom_domain: str | None = None,
         client_info: Mapping[str, object] | None = None,
@@ -87,8 +78,7 @@ class ManagementClient(GroupsOfClient):
         # Rebound before anything can raise: a traceback's locals show no secret.
         client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
-        super().__init__(self)
-        self._auth = make_auth(
+        auth = make_auth(
             domain=domain,
             client_id=client_id,
             client_secret=client_secret,
@@ -98,8 +88,9 @@ class ManagementClient(GroupsOfClient):
             organization=organization,
             token_store=token_store,
             base_url=base_url,
+            share_token=share_token,
         )
-        self._calls = Calls(
+        calls = Calls(
             domain=domain,
             base_url=base_url,
             headers=headers,
@@ -109,9 +100,8 @@ class ManagementClient(GroupsOfClient):
             max_retries=max_retries,
             strict=strict,
         )
-        check_httpx_client(httpx_client, httpx.Client)
-        self._given = httpx_client
-        self._own: tuple[int, httpx.Client] | None = None if httpx_client else self._new_http()
+        self._sending = SyncSender(auth, calls, httpx_client)
+        super().__init__(self._sending)
 
     @classmethod
     def from_env(
@@ -140,7 +130,7 @@ class ManagementClient(GroupsOfClient):
     @property
     def token_source(self) -> TokenSource:
         """The token's life: `status()` tells age, expiry and failures, without the token."""
-        return management_auth(self._auth).token_source
+        return management_auth(self._sending.auth).token_source
 
     def access_token(self) -> AccessToken:
         """Return a token that is good now, for a request that something else sends.
@@ -148,37 +138,24 @@ class ManagementClient(GroupsOfClient):
         Ask again for the next request: the token held is returned, or its successor once it is time.
         Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
         """
-        auth, tokens = management_auth(self._auth), list[AccessToken]()
-        http = self._http()
-        transport.pump(http, auth.drive(auth.obtain(self._calls.lend_timeout(http), tokens.append)))
-        return tokens[0]
+        return self._sending.access_token()
 
     def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
-        http = self._http()
-        request = self._calls.codec.encode(http, operation, request_options or {})
-        response = transport.send(
-            http,
-            self._auth,
-            request,
-            policy=self._calls.policy(request_options),
-            clock=SYSTEM_CLOCK,
-        )
-        return self._calls.codec.decode(operation, response)
+        return self._sending.send(operation, request_options)
 
     def send_list(
         self,
         operation: ListOperation[ItemT, PageT],
         request_options: RequestOptions | None = None,
         /,
-    ) -> paging.SyncPager[ItemT, PageT]:
+    ) -> SyncPager[ItemT, PageT]:
         """Return the first page of a list, which fetches the others."""
-        return paging.first_page(self, operation, request_options)
+        return self._sending.send_list(operation, request_options)
 
     def close(self) -> None:
         """Close the connections, unless the httpx client was given."""
-        if self._own is not None:
-            self._own[1].close()
+        self._sending.close()
 
     def __enter__(self) -> Self:
         return self
@@ -192,22 +169,8 @@ class ManagementClient(GroupsOfClient):
         self.close()
 
     def __repr__(self) -> str:
-        return f"ManagementClient(auth={getattr(self, '_auth', None)!r})"
-
-    def _http(self) -> httpx.Client:
-        if self._own is None:
-            return cast("httpx.Client", self._given)
-        pid, http = self._own
-        if pid != os.getpid():
-            abandoned.append(http)
-            self._own = self._new_http()
-            http = self._own[1]
-        return http
-
-    def _new_http(self) -> tuple[int, httpx.Client]:
-        return os.getpid(), httpx.Client(
-            headers=HEADERS, timeout=self._calls.own_timeout, limits=LIMITS, verify=ssl_context()
-        )
+        sending = getattr(self, "_sending", None)
+        return f"ManagementClient(auth={getattr(sending, 'auth', None)!r})"
 
 
 class AsyncManagementClient(AsyncGroupsOfClient):
@@ -230,6 +193,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         organization: str | None = None,
         token_store: TokenStore | None = None,
         base_url: str | None = None,
+        share_token: bool = True,
         headers: Mapping[str, str] | None = None,
         custom_domain: str | None = None,
         client_info: Mapping[str, object] | None = None,
@@ -240,8 +204,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
     ) -> None:
         client_secret = hide(client_secret)
         token = token if callable(token) else Secret.wrap(token)
-        super().__init__(self)
-        self._auth = make_auth(
+        auth = make_auth(
             domain=domain,
             client_id=client_id,
             client_secret=client_secret,
@@ -251,8 +214,9 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             organization=organization,
             token_store=token_store,
             base_url=base_url,
+            share_token=share_token,
         )
-        self._calls = Calls(
+        calls = Calls(
             domain=domain,
             base_url=base_url,
             headers=headers,
@@ -262,12 +226,8 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             max_retries=max_retries,
             strict=strict,
         )
-        check_httpx_client(httpx_client, httpx.AsyncClient)
-        self._given = httpx_client
-        # A connection belongs to the event loop that opened it.
-        self._own: anyio.lowlevel.RunVar[tuple[int, httpx.AsyncClient]] = anyio.lowlevel.RunVar(
-            f"evertoken.{id(self)}"
-        )
+        self._sending = AsyncSender(auth, calls, httpx_client)
+        super().__init__(self._sending)
 
     @classmethod
     def from_env(
@@ -296,7 +256,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
     @property
     def token_source(self) -> TokenSource:
         """The token's life: `status()` tells age, expiry and failures, without the token."""
-        return management_auth(self._auth).token_source
+        return management_auth(self._sending.auth).token_source
 
     async def access_token(self) -> AccessToken:
         """Return a token that is good now, for a request that something else sends.
@@ -304,39 +264,24 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         Ask again for the next request: the token held is returned, or its successor once it is time.
         Raises TokenError where none can be had, ArgumentError where this client was given its `token`.
         """
-        auth, tokens = management_auth(self._auth), list[AccessToken]()
-        http = self._http()
-        steps = auth.obtain(self._calls.lend_timeout(http), tokens.append)
-        await transport.pump_async(http, auth.drive_async(steps))
-        return tokens[0]
+        return await self._sending.access_token()
 
     async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
-        http = self._http()
-        request = self._calls.codec.encode(http, operation, request_options or {})
-        response = await transport.send_async(
-            http,
-            self._auth,
-            request,
-            policy=self._calls.policy(request_options),
-            clock=SYSTEM_CLOCK,
-        )
-        return self._calls.codec.decode(operation, response)
+        return await self._sending.send(operation, request_options)
 
     def send_list(
         self,
         operation: ListOperation[ItemT, PageT],
         request_options: RequestOptions | None = None,
         /,
-    ) -> paging.AsyncListCall[ItemT, PageT]:
+    ) -> AsyncListCall[ItemT, PageT]:
         """Return the call of a list: await it for the first page, or iterate over it for every row."""
-        return paging.AsyncListCall(self, operation, request_options)
+        return self._sending.send_list(operation, request_options)
 
     async def aclose(self) -> None:
         """Close the connections of the current event loop, unless the httpx client was given."""
-        own = self._own.get(None)
-        if own is not None:
-            await own[1].aclose()
+        await self._sending.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -350,21 +295,5 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"AsyncManagementClient(auth={getattr(self, '_auth', None)!r})"
-
-    def _http(self) -> httpx.AsyncClient:
-        if self._given is not None:
-            return self._given
-        own = self._own.get(None)
-        if own is not None and own[0] != os.getpid():
-            abandoned.append(own[1])
-            own = None
-        if own is None:
-            own = (
-                os.getpid(),
-                httpx.AsyncClient(
-                    headers=HEADERS, timeout=self._calls.own_timeout, limits=LIMITS, verify=ssl_context()
-                ),
-            )
-            self._own.set(own)
-        return own[1]
+        sending = getattr(self, "_sending", None)
+        return f"AsyncManagementClient(auth={getattr(sending, 'auth', None)!r})"

@@ -15,7 +15,7 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -66,8 +66,20 @@ class Call:
     function: Callable[[], object]
 
 
-Step = httpx.Request | Read | Sleep | Wait | Call
-Steps = Generator[Step, object, T]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Aside:
+    """Carry out `steps` without keeping this flow waiting. Answered with whether the driver does so.
+
+    If it does, it calls `over` when it is done with them, however that came about. If it does not, it has
+    not begun.
+    """
+
+    steps: Generator[Step, object, None]
+    over: Callable[[], None]
+
+
+Step: TypeAlias = httpx.Request | Read | Sleep | Wait | Call | Aside
+Steps: TypeAlias = Generator[Step, object, T]
 
 
 class FlowClosedError(Exception):
@@ -93,9 +105,15 @@ class StepAuth(httpx.Auth):
         return self.drive_async(self.steps(request), request)
 
     def drive(
-        self, steps: Steps[None], request: httpx.Request | None = None
+        self,
+        steps: Steps[None],
+        request: httpx.Request | None = None,
+        take_aside: Callable[[Aside], bool] | None = None,
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Carry steps out, blocking; yield the requests among them. `request` is the one they are for."""
+        """Carry steps out, blocking; yield the requests among them. `request` is the one they are for.
+
+        `take_aside` begins what need not be waited for; it returns whether it did, and raises nothing.
+        """
         with contextlib.closing(steps):
             resume: Callable[[], Step] = functools.partial(next, steps)
             while (step := _advance(resume)) is not None:
@@ -103,7 +121,12 @@ class StepAuth(httpx.Auth):
                 result: object = None
                 closed = False
                 try:
-                    result = (yield step) if isinstance(step, httpx.Request) else self._perform(step)
+                    if isinstance(step, httpx.Request):
+                        result = yield step
+                    elif isinstance(step, Aside):
+                        result = take_aside is not None and take_aside(step)
+                    else:
+                        result = self._perform(step)
                 except GeneratorExit:
                     closed = True
                 except Exception as error:  # noqa: BLE001 - handed to the steps, which decide
@@ -115,9 +138,12 @@ class StepAuth(httpx.Auth):
                 resume = _resume(steps, result, failure)
 
     async def drive_async(
-        self, steps: Steps[None], request: httpx.Request | None = None
+        self,
+        steps: Steps[None],
+        request: httpx.Request | None = None,
+        take_aside: Callable[[Aside], bool] | None = None,
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Carry steps out, awaiting; yield the requests among them. `request` is the one they are for."""
+        """Carry steps out, awaiting; the rest is as in `drive`."""
         with contextlib.closing(steps):
             resume: Callable[[], Step] = functools.partial(next, steps)
             while (step := _advance(resume)) is not None:
@@ -127,6 +153,8 @@ class StepAuth(httpx.Auth):
                 try:
                     if isinstance(step, httpx.Request):
                         result = yield step
+                    elif isinstance(step, Aside):
+                        result = take_aside is not None and take_aside(step)
                     else:
                         result = await self._perform_async(step)
                 except GeneratorExit:

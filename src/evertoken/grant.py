@@ -13,7 +13,7 @@ from evertoken.errors import ArgumentError, TokenError
 from evertoken.redact import excerpt
 from evertoken.retry import TRANSIENT, server_delay
 from evertoken.rotation import Found, Secrets, then
-from evertoken.secret import GivenSecret, hide, text_problem
+from evertoken.secret import Alike, GivenSecret, hide, text_problem
 from evertoken.token import AccessToken, is_bearer
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ class TokenRequest:
 
 
 class Grant(Protocol):
-    """A way for an application to prove who it is to the token endpoint."""
+    """A way for an application to prove who it is to the token endpoint.
+
+    Clients share a token if their grants are equal: those that would prove the same, for ever.
+    """
 
     @property
     def client_id(self) -> str:
@@ -69,7 +72,7 @@ class Grant(Protocol):
         ...
 
 
-class ClientSecretPost:
+class ClientSecretPost(Alike):
     """Client id and secret in the form: `client_secret_post` (RFC 6749, 2.3.1).
 
     `client_secret` is a string, or where to find it: an `EnvironmentSecret`, a `FileSecret`, or a callable
@@ -120,6 +123,9 @@ class ClientSecretPost:
     def _signed(self, fields: Mapping[str, str], found: Found, again: Again | None) -> TokenRequest:
         form = {**fields, "client_id": self._client_id, "client_secret": found.secret.reveal()}
         return TokenRequest(form, again=again)
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self._client_id, self._secrets)
 
     def __repr__(self) -> str:
         # An error tracker asks for it when the constructor has raised, too.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, NoReturn, TypeVar, c
 
 from evertoken.errors import ArgumentError, TokenError
 from evertoken.grant import TokenRequest, check_text, grant_fields
-from evertoken.secret import SecretFile, check_path
+from evertoken.secret import Alike, SecretFile, check_path
 from evertoken.token import Secret
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ SMALLEST_KEY: Final = 2048
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-class PrivateKeyJWT:
+class PrivateKeyJWT(Alike):
     """An assertion signed with the application's private key: `private_key_jwt` (RFC 7523, 2.2).
 
     `key` is an RSA private key of at least 2048 bits: PEM as text or bytes, the path of a PEM file (read
@@ -109,12 +109,10 @@ class PrivateKeyJWT:
             key = self._key.load()
         except TokenError:
             return None  # the refusal tells more
+        if key.pem == refused.pem:
+            return None
         # Once only: the file may be replaced for ever.
-        return (
-            None
-            if key.pem == refused.pem
-            else dataclasses.replace(self._with(fields, audience, key), again=None)
-        )
+        return dataclasses.replace(self._with(fields, audience, key), again=None)
 
     def _claims(self, audience: str) -> dict[str, object]:
         now = int(self._clock())
@@ -127,6 +125,10 @@ class PrivateKeyJWT:
             "exp": now + self._lifetime,
             "jti": secrets.token_urlsafe(24),
         }
+
+    def _parts(self) -> tuple[object, ...]:
+        claims = (self._client_id, self._algorithm, self._kid, self._lifetime, self._audience, self._clock)
+        return (*claims, *self._key.parts)
 
     def __repr__(self) -> str:
         # An error tracker asks for it when the constructor has raised, too.
@@ -169,6 +171,10 @@ class _Key:
         argument, problem = loaded
         raise ArgumentError(argument, problem if file is None else f"{file.path}: {problem}")
 
+    @property
+    def parts(self) -> tuple[object, ...]:
+        return (self.file or self._loaded.pem or self._loaded.private, self._passphrase)
+
     def load(self) -> _Loaded:
         """Return the key that is to be used now. Raises TokenError where its file holds none."""
         if self.file is None:
@@ -176,8 +182,7 @@ class _Key:
         pem = self.file.read()
         if pem == self._loaded.pem:
             return self._loaded
-        loaded = _load(pem, self._passphrase)
-        if isinstance(loaded, _Loaded):
+        if isinstance(loaded := _load(pem, self._passphrase), _Loaded):
             self._loaded = loaded
             return loaded
         argument, problem = loaded

@@ -18,7 +18,8 @@ class MutualTLS:
     The certificate is not given here but to the httpx client, which makes the connection:
     `httpx.Client(verify=context)` with an `ssl.SSLContext` that has loaded it (`load_cert_chain`). The
     token endpoint is the one that the tenant's discovery document names for mTLS, which Auth0 has for
-    custom domains with self-managed certificates only.
+    custom domains with self-managed certificates only. Clients share a token if they are given the same
+    object: two may stand for two certificates.
     """
 
     __slots__ = ("_client_id",)

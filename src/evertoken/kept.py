@@ -10,13 +10,14 @@ import threading
 from typing import TYPE_CHECKING, Final, cast
 
 from evertoken.flow import Call, Sleep, Steps
-from evertoken.renewal import is_fresh
+from evertoken.lifetime import is_fresh
 from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evertoken.clock import Clock
+    from evertoken.renewal import TokenSource
     from evertoken.store import Lease, TokenStore
 
 _POLL: Final = 0.05
@@ -38,13 +39,13 @@ class Found:
 
 
 class Kept:
-    """One key of a token store."""
+    """One key of a token store. `source` is told whether the store works."""
 
-    def __init__(self, store: TokenStore | None, key: str, clock: Clock) -> None:
+    def __init__(self, store: TokenStore | None, key: str, source: TokenSource, clock: Clock) -> None:
         self._store = store
         self._key = key
+        self._source = source
         self._clock = clock
-        self._works = True
 
     def find(self, rejected: str | None, patience: float) -> Steps[Found]:
         """Look for a token other than the rejected one; wait for whoever has the lease.
@@ -105,15 +106,9 @@ class Kept:
             result = yield Call(function)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, memory serves
             # The type only: the text may quote an address with a password.
-            level = logging.WARNING if self._works else logging.DEBUG
-            self._works = False
-            _log.log(
-                level, "the token store %r failed (%s); memory serves", self._store, type(error).__name__
-            )
+            self._source.store_answered(type(error).__name__)
             return False, None
-        if not self._works:
-            self._works = True
-            _log.info("the token store %r works again", self._store)
+        self._source.store_answered()
         return True, result
 
 

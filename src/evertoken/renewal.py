@@ -1,27 +1,23 @@
 """Who renews the token, who waits, and when. Decisions only: no I/O, no sleeping, no httpx.
 
-Time of one token, from the moment before it was asked for:
-
-    |---------------- good for everyone ----------------|--- advisory ---|- mandatory -|
-    issued                                              one caller        everyone      expires
-                                                        renews, the       waits for
-                                                        rest go on        the renewal
-
 One lock guards the fields for microseconds; it is never held across I/O. A `Future` of
 `concurrent.futures` carries the outcome, since a thread can block on it and any event loop can await it.
+The windows before expiry stand in `evertoken.lifetime`.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import os
 import random
 import threading
 import weakref
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Final
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
+from evertoken.events import Listeners, TokenEvent, TokenEventKind, TokenListener, TokenStatus
+from evertoken.lifetime import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,21 +26,6 @@ if TYPE_CHECKING:
 
     from evertoken.errors import TokenError
     from evertoken.token import AccessToken
-
-ADVISORY_SHARE: Final = 0.25
-ADVISORY_LONGEST: Final = 7200.0
-"""Seconds. An outage of the token endpoint shorter than this goes unnoticed."""
-
-ADVISORY_JITTER: Final = 0.2
-"""The share of the advisory window by which it varies, so that a fleet does not renew in one second."""
-
-MANDATORY_SHARE: Final = 0.10
-MANDATORY_LONGEST: Final = 60.0
-"""Seconds: what a request may be under way with a token before the API looks at its expiry."""
-
-MANDATORY_LEAST: Final = 1.5
-"""Seconds, half of a life at most. Dates in a JWT are whole seconds (RFC 7519, 2), so that a token may end
-up to one second before its `expires_in` is over; the rest is for the request's way."""
 
 QUIET_PERIOD: Final = 60.0
 """Seconds between failing renewals while the old token is still good."""
@@ -55,6 +36,10 @@ FORCED_AT_ONCE: Final = 3
 SCOPE_RENEWAL_AGE: Final = 300.0
 """Seconds: a token younger than this was issued with the scopes that the grant has now."""
 
+OVERDUE: Final = 20.0
+"""Seconds after which a renewal is taken for lost, and somebody else renews: it has 15, but its event loop
+may have been stopped, or its thread may be stuck in somebody's code."""
+
 _FAILURE_WAIT: Final = 2.0
 _FAILURE_WAIT_LONGEST: Final = 30.0
 """Seconds that the next renewal waits after the second failure in a row: 2, then doubled up to 30.
@@ -63,81 +48,46 @@ After the first it does not wait: what failed once may have been an accident.
 """
 
 
-def is_fresh(token: AccessToken, wall: float) -> bool:
-    """Tell whether a token from a store is outside its advisory window, so that it is worth taking."""
-    lifetime = token.expires_at - token.issued_at
-    return token.expires_at - wall > min(ADVISORY_SHARE * lifetime, ADVISORY_LONGEST)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TokenStatus:
-    """What a token source knows, without the token.
-
-    `expires_in` is in seconds, None where no token is held; `renewals` and `failures` count since the
-    start; `last_failure` is the sentence of the last failed renewal, None after a success.
-    """
-
-    expires_in: float | None
-    age: float | None
-    scope: str | None
-    renewing: bool
-    renewals: int
-    failures: int
-    last_failure: str | None
-
-
-@dataclasses.dataclass(slots=True)
-class _Held:
-    token: AccessToken
-    obtained: float  # monotonic seconds at which the token's life began
-    advisory: float  # seconds before expiry
-    scope_renewal_tried: bool = False
-
-    @property
-    def lifetime(self) -> float:
-        return self.token.expires_at - self.token.issued_at
-
-    @property
-    def mandatory(self) -> float:
-        window = min(MANDATORY_SHARE * self.lifetime, MANDATORY_LONGEST)
-        return max(window, min(MANDATORY_LEAST, 0.5 * self.lifetime))
-
-    def age(self, clock: Clock) -> float:
-        # Suspend stops the monotonic clock, an administrator moves the other: the larger one is safe.
-        return max(clock.wall() - self.token.issued_at, clock.monotonic() - self.obtained)
-
-
 class Renewal:
     """The right and duty to renew. A context manager: settled however the block is left.
 
-    `advisory` tells that the old token is still good for a while, so that failing costs nobody anything.
-    `delay` is the number of seconds to wait before asking, because earlier renewals failed; `failure` is
-    the last of them. `rejected` is the value of the token that the API refused last, if any: a store may
-    still hold it.
+    `spare` is the old token where that is still good for a while, so that nobody has to wait; `aside` tells
+    that it may be carried out off the caller's path then. `delay` is the number of seconds to wait before
+    asking, because earlier renewals failed; `failure` is the last of them. `rejected` is the value of the
+    token that the API refused last, if any: a store may still hold it. `began` is in monotonic seconds.
     """
 
-    __slots__ = ("_outcome", "_source", "advisory", "delay", "failure", "rejected")
+    __slots__ = ("_outcome", "_source", "aside", "began", "delay", "failure", "rejected", "spare")
 
     def __init__(
         self,
         source: TokenSource,
         outcome: Future[AccessToken | None],
         *,
-        advisory: bool,
+        spare: AccessToken | None,
+        aside: bool,
+        began: float,
         delay: float,
         failure: TokenError | None,
         rejected: str | None,
     ) -> None:
         self._source = source
         self._outcome = outcome
-        self.advisory: bool = advisory
+        self.spare: AccessToken | None = spare
+        self.aside: bool = aside
+        self.began: float = began
         self.delay: float = delay
         self.failure: TokenError | None = failure
         self.rejected: str | None = rejected
 
-    def succeed(self, token: AccessToken) -> AccessToken:
-        """Hand the new token to all who wait, and return it."""
-        self._source._renewed(self._outcome, token)  # noqa: SLF001 - one mechanism in two classes
+    @property
+    def advisory(self) -> bool:
+        """Whether the old token is still good for a while, so that failing costs nobody anything."""
+        return self.spare is not None
+
+    def succeed(self, token: AccessToken, *, found: bool = False) -> AccessToken:
+        """Hand the new token to all who wait, and return it. `found`: it comes from a store."""
+        self._source._renewed(self, self._outcome, token, found=found)  # noqa: SLF001 - one mechanism in two classes
         return token
 
     def fail(self, error: TokenError, *, shared: bool = True) -> AccessToken:
@@ -146,7 +96,7 @@ class Renewal:
         An error that is this caller's alone, such as its own short timeout, is not `shared`: one of those
         who wait takes over.
         """
-        token = self._source._failed(self._outcome, error, shared=shared)  # noqa: SLF001
+        token = self._source._failed(self, self._outcome, error, shared=shared)  # noqa: SLF001
         if token is None:
             raise error
         return token
@@ -164,18 +114,34 @@ class Renewal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Leave it to one of those who wait, unless it is settled."""
         if not self._outcome.done():
-            # Cancelled, closed or interrupted: nobody renews, and one who waits takes over.
             self._source._abandoned(self._outcome)  # noqa: SLF001
 
 
 class TokenSource:
-    """Holds one token and decides about it, for any number of threads and tasks."""
+    """Holds one token and decides about it, for any number of threads and tasks, clients and event loops.
 
-    def __init__(self, *, clock: Clock = SYSTEM_CLOCK, jitter: Callable[[], float] = random.random) -> None:
+    `name` stands in the log. `store` is what keeps the token beside this memory: here only its name counts.
+    """
+
+    def __init__(
+        self,
+        name: str = "token",
+        *,
+        store: object = None,
+        clock: Clock = SYSTEM_CLOCK,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._name = name
+        self._store = store
         self._clock = clock
         self._jitter = jitter
-        self._held: _Held | None = None
+        self._listeners = Listeners()
+        self._held: Held | None = None
         self._rejected: str | None = None
         self._forced = 0
         self._last_forced = float("-inf")
@@ -183,8 +149,11 @@ class TokenSource:
         self._quiet_until = float("-inf")
         self._failure: TokenError | None = None
         self._failures_in_a_row = 0
-        self._renewals = 0
-        self._failures = 0
+        self._cut_off = False
+        self._renewals = self._found = self._failures = 0
+        self._renewed_at: float | None = None
+        self._failed_at: float | None = None
+        self._store_works = True
         self._reset_after_fork()
         _sources.add(self)
 
@@ -192,6 +161,7 @@ class TokenSource:
         # The thread that held the lock or was renewing does not exist in the child.
         self._lock = threading.Lock()
         self._pending: Future[AccessToken | None] | None = None
+        self._pending_since = 0.0
 
     def claim(self) -> AccessToken | Future[AccessToken | None] | Renewal:
         """Return a token to use, a future to wait for, or the renewal to carry out.
@@ -203,23 +173,27 @@ class TokenSource:
             held = self._held
             left = 0.0
             if held is not None:
-                left = held.lifetime - held.age(self._clock)
+                left = held.left(self._clock)
                 if left > held.advisory:
                     return held.token
                 # A failing token endpoint disturbs nobody while the token is good.
                 if left > 0 and now < self._quiet_until:
                     return held.token
-                if left > held.mandatory and self._pending is not None:
-                    return held.token
-            if self._pending is not None:
-                return self._pending
-            return self._begin(now, advisory=held is not None and left > held.mandatory)
+            spare = held.token if held is not None and left > held.mandatory else None
+            lost = self._pending
+            if lost is not None and now < self._pending_since + OVERDUE:
+                return spare or lost
+            renewal = self._begin(now, spare)
+        if lost is not None:
+            _settle(lost, None)
+        return renewal
 
-    def _begin(self, now: float, *, advisory: bool) -> Renewal:
+    def _begin(self, now: float, spare: AccessToken | None) -> Renewal:
         outcome: Future[AccessToken | None] = Future()
         # A running future refuses cancellation: one impatient waiter must not cancel the others.
         outcome.set_running_or_notify_cancel()
         self._pending = outcome
+        self._pending_since = now
         delay = 0.0
         if self._failure is not None:
             failures = self._failures_in_a_row
@@ -228,7 +202,10 @@ class TokenSource:
         return Renewal(
             self,
             outcome,
-            advisory=advisory,
+            spare=spare,
+            # Where an event loop ends too soon for it, as with one run for each call, a caller renews.
+            aside=spare is not None and not self._cut_off,
+            began=now,
             delay=delay,
             failure=self._failure,
             rejected=self._rejected,
@@ -253,7 +230,8 @@ class TokenSource:
             self._last_forced = now
             self._rejected = token.value
             self._held = None
-            return True
+        self._tell("rejected")
+        return True
 
     def reject_scope(self, token: AccessToken) -> bool:
         """Drop this token if another one may have more scopes; tell whether to renew and try again.
@@ -269,63 +247,106 @@ class TokenSource:
             held.scope_renewal_tried = True
             self._rejected = token.value
             self._held = None
-            return True
+        self._tell("rejected")
+        return True
 
     def status(self) -> TokenStatus:
-        """Return what is known of the token and its renewals."""
+        """Return what is known of the token, its renewals and its store."""
         with self._lock:
             held = self._held
-            age = None if held is None else held.age(self._clock)
+            left = None if held is None else held.left(self._clock)
             return TokenStatus(
-                expires_in=None if held is None or age is None else held.lifetime - age,
-                age=age,
+                expires_at=None if left is None else self._clock.wall() + left,
+                expires_in=left,
+                age=None if held is None else held.age(self._clock),
                 scope=None if held is None else held.token.scope,
                 renewing=self._pending is not None,
                 renewals=self._renewals,
+                found=self._found,
                 failures=self._failures,
+                renewed_at=self._renewed_at,
+                failed_at=self._failed_at,
                 last_failure=None if self._failure is None else str(self._failure),
+                store=None if self._store is None else repr(self._store),
+                store_works=self._store_works,
             )
 
-    def _renewed(self, outcome: Future[AccessToken | None], token: AccessToken) -> None:
-        window = min(ADVISORY_SHARE * (token.expires_at - token.issued_at), ADVISORY_LONGEST)
-        with self._lock:
-            # Its life began before it was asked for, or before a store kept it: by the wall clock.
-            elapsed = max(0.0, self._clock.wall() - token.issued_at)
-            self._held = _Held(
-                token=token,
-                obtained=self._clock.monotonic() - elapsed,
-                advisory=window * (1 - ADVISORY_JITTER * self._jitter()),
+    def add_listener(self, listener: TokenListener) -> None:
+        """Call `listener` with every `TokenEvent` from now on, for metrics."""
+        self._listeners.add(listener)
+
+    def remove_listener(self, listener: TokenListener) -> None:
+        """Call it no longer."""
+        self._listeners.remove(listener)
+
+    def store_answered(self, problem: str | None = None) -> None:
+        """Take note that the store did what it was asked, or what was the matter with it."""
+        if self._store_works != (problem is None):
+            self._store_works = problem is None
+            self._tell(
+                "store_works" if problem is None else "store_failed", problem=problem, name=repr(self._store)
             )
-            # A short-lived token too is renewed before anyone has to wait for it.
-            self._held.advisory = max(self._held.advisory, 1.2 * self._held.mandatory)
+
+    def _tell(
+        self,
+        kind: TokenEventKind,
+        renewal: Renewal | None = None,
+        *,
+        expires_in: float | None = None,
+        problem: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        # Never with the lock held: a listener may ask for the status.
+        event = TokenEvent(
+            kind=kind,
+            at=self._clock.wall(),
+            seconds=None if renewal is None else self._clock.monotonic() - renewal.began,
+            expires_in=expires_in,
+            advisory=renewal is not None and renewal.advisory,
+            problem=problem,
+        )
+        self._listeners.tell(event, name or self._name)
+
+    def _renewed(
+        self, renewal: Renewal, outcome: Future[AccessToken | None], token: AccessToken, *, found: bool
+    ) -> None:
+        with self._lock:
+            self._held = Held.begin(token, self._clock, self._jitter())
             self._failure = None
             self._quiet_until = float("-inf")
             self._failures_in_a_row = 0
-            self._renewals += 1
+            self._cut_off = False
+            self._renewed_at = self._clock.wall()
+            if found:
+                self._found += 1
+            else:
+                self._renewals += 1
+            left = self._held.left(self._clock)
             self._end(outcome)
-        outcome.set_result(token)
+        _settle(outcome, token)
+        self._tell("found" if found else "renewed", renewal, expires_in=left)
 
     def _failed(
-        self, outcome: Future[AccessToken | None], error: TokenError, *, shared: bool
+        self, renewal: Renewal, outcome: Future[AccessToken | None], error: TokenError, *, shared: bool
     ) -> AccessToken | None:
         with self._lock:
             held = self._held
-            good = held is not None and held.age(self._clock) < held.lifetime
+            good = held is not None and held.left(self._clock) > 0
             self._failures += 1
+            self._failed_at = self._clock.wall()
             if good or shared:
                 self._failure = error
                 self._last_failed = self._clock.monotonic()
                 self._quiet_until = self._last_failed + QUIET_PERIOD
                 self._failures_in_a_row += 1
             self._end(outcome)
-        if held is not None and good:
-            outcome.set_result(held.token)
-            return held.token
-        if shared:
-            outcome.set_exception(error)
+        token = held.token if held is not None and good else None
+        if token is not None or not shared:
+            _settle(outcome, token)
         else:
-            outcome.set_result(None)
-        return None
+            _settle(outcome, error)
+        self._tell("failed", renewal, problem=str(error))
+        return token
 
     def _postponed(self, outcome: Future[AccessToken | None], seconds: float) -> AccessToken | None:
         with self._lock:
@@ -333,18 +354,28 @@ class TokenSource:
             # None: it was rejected meanwhile.
             token = None if self._held is None else self._held.token
             self._end(outcome)
-        outcome.set_result(token)
+        _settle(outcome, token)
         return token
 
     def _abandoned(self, outcome: Future[AccessToken | None]) -> None:
         with self._lock:
+            self._cut_off = True
             self._end(outcome)
-        outcome.set_result(None)
+        _settle(outcome, None)
 
     def _end(self, outcome: Future[AccessToken | None]) -> None:
         # A child of fork has a future of its own by now: the parent's must not end it.
         if self._pending is outcome:
             self._pending = None
+
+
+def _settle(outcome: Future[AccessToken | None], result: AccessToken | TokenError | None) -> None:
+    # A renewal that was taken for lost may end after all, and is settled already.
+    with contextlib.suppress(InvalidStateError):
+        if isinstance(result, Exception):
+            outcome.set_exception(result)
+        else:
+            outcome.set_result(result)
 
 
 _sources: weakref.WeakSet[TokenSource] = weakref.WeakSet()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 import anyio.to_thread
 
 from evertoken.errors import ArgumentError, EvertokenError, TokenError
-from evertoken.secret import CallableSecret, EnvironmentSecret, FileSecret, GivenSecret, text_problem
+from evertoken.secret import Alike, CallableSecret, EnvironmentSecret, FileSecret, GivenSecret, text_problem
 from evertoken.token import Secret
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Found:
     refused: tuple[Secret, ...] = ()
 
 
-class Secrets:
+class Secrets(Alike):
     """The secrets of one application, as `hide` returns them. Begins with the one that worked last.
 
     Safe to share between threads: the worst race costs one refused request.
@@ -88,6 +88,9 @@ class Secrets:
     def is_fixed(self) -> bool:
         """Tell that there is one secret, and will be no other."""
         return len(self._sources) == 1 and isinstance(self._sources[0], Secret)
+
+    def _parts(self) -> tuple[object, ...]:
+        return self._sources
 
     def find(self) -> Found | Awaitable[Found]:
         """Return a secret to begin with. Raises TokenError where none can be read."""

@@ -22,7 +22,22 @@ LARGEST_FILE: Final = 65536
 """Bytes of a secret or key file: anything larger is the wrong file."""
 
 
-class EnvironmentSecret:
+class Alike:
+    """Equal to what is of the same class and made of equal parts."""
+
+    __slots__ = ()
+
+    def _parts(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Alike) and type(other) is type(self) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._parts()))
+
+
+class EnvironmentSecret(Alike):
     """The value of an environment variable, at the time of each token request."""
 
     __slots__ = ("_name",)
@@ -40,11 +55,14 @@ class EnvironmentSecret:
             raise TokenError(f"environment variable {self._name}: not set; set it to the client secret")
         return secret
 
+    def _parts(self) -> tuple[object, ...]:
+        return (self._name,)
+
     def __repr__(self) -> str:
         return f"EnvironmentSecret({getattr(self, '_name', None)!r})"
 
 
-class FileSecret:
+class FileSecret(Alike):
     """What a file holds at the time of each token request, without the line end after it.
 
     For secrets that are mounted, and replaced in place or by another link. The text is UTF-8.
@@ -58,6 +76,9 @@ class FileSecret:
     def __call__(self) -> Secret:
         """Return the text. Raises TokenError where it cannot be read."""
         return SecretFile(self._path).read()
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self._path,)
 
     def __repr__(self) -> str:
         return f"FileSecret({str(getattr(self, '_path', None))!r})"
@@ -99,7 +120,7 @@ class SecretFile:
         return Secret(text.rstrip("\r\n")) if text.strip() else "empty"
 
 
-class CallableSecret:
+class CallableSecret(Alike):
     """A callable whose repr is its name: that of a `functools.partial` shows its arguments."""
 
     __slots__ = ("_function",)
@@ -110,6 +131,9 @@ class CallableSecret:
     def __call__(self) -> str | Secret | Awaitable[str | Secret]:
         """Return what the callable returns."""
         return self._function()
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self._function,)
 
     def __repr__(self) -> str:
         return f"callable {getattr(self._function, '__qualname__', type(self._function).__qualname__)}"

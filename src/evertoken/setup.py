@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from evertoken._version import __version__
-from evertoken.auth import BearerAuth, ManagementAuth
+from evertoken.auth import ManagementAuth
+from evertoken.bearer import BearerAuth
 from evertoken.codec import Codec
 from evertoken.errors import ArgumentError
 from evertoken.options import check_timeout
@@ -107,6 +108,7 @@ def make_auth(
     organization: str | None,
     token_store: TokenStore | None,
     base_url: str | None,
+    share_token: bool,
 ) -> ManagementAuth | BearerAuth:
     """Return the auth that the arguments make; raise ArgumentError where they make none, or two."""
     if token is None:
@@ -119,6 +121,7 @@ def make_auth(
             organization=organization,
             token_store=token_store,
             base_url=base_url,
+            share_token=share_token,
         )
     for name, value in (
         ("client_id", client_id),

@@ -1,9 +1,9 @@
-"""Tests that a token store passes, for stores of your own.
+"""For your own tests: `check_token_store` for a store of your own, `forget_tokens` before each test.
 
     def test_my_store() -> None:
         check_token_store(lambda: MyTokenStore(database_url))
 
-They need no test framework, use keys of their own, and take about a second.
+It needs no test framework, uses keys of its own, and takes about a second.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from evertoken.shared import forget_tokens
 from evertoken.store import LeasingTokenStore, TokenStore
 from evertoken.token import AccessToken
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from evertoken.store import Lease
 
 
-__all__ = ["check_token_store"]
+__all__ = ["check_token_store", "forget_tokens"]
 
 _T = TypeVar("_T")
 

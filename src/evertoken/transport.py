@@ -6,21 +6,20 @@ outside: a traceback through httpx and httpcore shows the bytes that were sent, 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
+from evertoken.background import run, run_async
 from evertoken.codec import shown_path
 from evertoken.errors import TransportError
 from evertoken.retry import SAFE, RetryPolicy, server_delay
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
-
     from evertoken.clock import Clock
+    from evertoken.flow import StepAuth
 
 _log = logging.getLogger("evertoken.transport")
 
@@ -36,7 +35,7 @@ _NEVER_SENT: Final = (
 
 
 def send(
-    client: httpx.Client, auth: httpx.Auth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
+    client: httpx.Client, auth: StepAuth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
 ) -> httpx.Response:
     """Return the read response, of whatever status.
 
@@ -55,7 +54,7 @@ def send(
 
 
 async def send_async(
-    client: httpx.AsyncClient, auth: httpx.Auth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
+    client: httpx.AsyncClient, auth: StepAuth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
 ) -> httpx.Response:
     """Return the read response, as `send` does."""
     waited = 0.0
@@ -81,52 +80,11 @@ class _Failure:
         self.maybe_carried_out = not isinstance(error, _NEVER_SENT)
 
 
-def pump(client: httpx.Client, flow: Generator[httpx.Request, httpx.Response, None]) -> httpx.Response | None:
-    """Send what a flow yields, to its end; return its last response, None where nothing was sent.
-
-    A network error is thrown into the flow. Raises what the flow raises.
-    """
-    sent: httpx.Response | httpx.RequestError | None = None
-    with contextlib.closing(flow):
-        outgoing = next(flow, None)
-        while outgoing is not None:
-            sent = _send_once(client, outgoing)
-            try:
-                outgoing = flow.send(sent) if isinstance(sent, httpx.Response) else flow.throw(sent)
-            except StopIteration:
-                break
-            except BaseException:
-                if isinstance(sent, httpx.Response):
-                    sent.close()
-                raise
-    return sent if isinstance(sent, httpx.Response) else None
-
-
-async def pump_async(
-    client: httpx.AsyncClient, flow: AsyncGenerator[httpx.Request, httpx.Response]
-) -> httpx.Response | None:
-    """Send what a flow yields, as `pump` does."""
-    sent: httpx.Response | httpx.RequestError | None = None
-    async with contextlib.aclosing(flow):
-        outgoing = await anext(flow, None)
-        while outgoing is not None:
-            sent = await _send_once_async(client, outgoing)
-            try:
-                outgoing = await (flow.asend(sent) if isinstance(sent, httpx.Response) else flow.athrow(sent))
-            except StopAsyncIteration:
-                break
-            except BaseException:
-                if isinstance(sent, httpx.Response):
-                    await sent.aclose()
-                raise
-    return sent if isinstance(sent, httpx.Response) else None
-
-
-def _attempt(client: httpx.Client, auth: httpx.Auth, request: httpx.Request) -> httpx.Response | _Failure:
+def _attempt(client: httpx.Client, auth: StepAuth, request: httpx.Request) -> httpx.Response | _Failure:
     response: httpx.Response | None = None
     try:
         # The flow yields the request itself at least: there is a response, or an error was raised.
-        response = cast("httpx.Response", pump(client, auth.sync_auth_flow(request)))
+        response = cast("httpx.Response", run(client, auth, auth.steps(request), request))
         response.read()
     except httpx.RequestError as error:
         return _Failure(error, None if response is None else response.status_code)
@@ -134,32 +92,15 @@ def _attempt(client: httpx.Client, auth: httpx.Auth, request: httpx.Request) -> 
 
 
 async def _attempt_async(
-    client: httpx.AsyncClient, auth: httpx.Auth, request: httpx.Request
+    client: httpx.AsyncClient, auth: StepAuth, request: httpx.Request
 ) -> httpx.Response | _Failure:
     response: httpx.Response | None = None
     try:
-        response = cast("httpx.Response", await pump_async(client, auth.async_auth_flow(request)))
+        response = cast("httpx.Response", await run_async(client, auth, auth.steps(request), request))
         await response.aread()
     except httpx.RequestError as error:
         return _Failure(error, None if response is None else response.status_code)
     return response
-
-
-def _send_once(client: httpx.Client, request: httpx.Request) -> httpx.Response | httpx.RequestError:
-    try:
-        # auth=None: the client's own auth is for other requests than these.
-        return client.send(request, auth=None, follow_redirects=False, stream=True)
-    except httpx.RequestError as error:
-        return error
-
-
-async def _send_once_async(
-    client: httpx.AsyncClient, request: httpx.Request
-) -> httpx.Response | httpx.RequestError:
-    try:
-        return await client.send(request, auth=None, follow_redirects=False, stream=True)
-    except httpx.RequestError as error:
-        return error
 
 
 def _delay(

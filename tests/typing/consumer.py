@@ -18,6 +18,7 @@ from evertoken import (
     MemoryTokenStore,
     RateLimit,
     SyncPager,
+    TokenEvent,
     TokenStatus,
 )
 from evertoken_api.clients import (
@@ -67,6 +68,7 @@ def synchronous() -> None:
         registered = client.clients.register_cimd_client(external_client_id="https://app.example/client")
         assert_type(registered.client_id, str)
         assert_type(client.token_source.status(), TokenStatus)
+        client.token_source.add_listener(takes_an_event)
 
 
 async def asynchronous() -> None:
@@ -81,6 +83,11 @@ async def asynchronous() -> None:
         assert_type(await client.clients.get("id"), GetClientResponseContent)
         assert_type(await client.clients.credentials.list("id"), list[ClientCredential])
         await client.clients.delete("id")
+
+
+def takes_an_event(event: TokenEvent) -> None:
+    """Metrics."""
+    assert_type(event.seconds, float | None)
 
 
 def takes_a_client(client: Client) -> None:

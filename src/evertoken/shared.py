@@ -1,0 +1,67 @@
+"""One token source for all clients of a process that would ask for the same token with the same proof."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, TypeAlias
+
+from evertoken.renewal import TokenSource
+
+if TYPE_CHECKING:
+    from evertoken.clock import Clock
+    from evertoken.grant import Grant
+    from evertoken.store import TokenStore
+
+_Key: TypeAlias = "tuple[str, Grant, int, Clock]"
+
+_sources: weakref.WeakValueDictionary[_Key, TokenSource] = weakref.WeakValueDictionary()
+_lock: threading.Lock = threading.Lock()
+
+
+def shared_source(
+    *, name: str, key: str, grant: Grant, store: TokenStore | None, clock: Clock
+) -> TokenSource:
+    """Return the source that others with the same arguments have, for as long as one of them lives.
+
+    `key` tells what the token is for (`store_key`). The grant counts too: whoever has another secret, were
+    it a wrong one, gets no token that somebody else's secret has brought. A grant that is equal to no other
+    is shared with whoever has the same object; one that has no hash is not shared.
+    """
+    if not _has_hash(grant):
+        return TokenSource(name, store=store, clock=clock)
+    # The source holds its store, so that its id is no other's meanwhile.
+    identity = (key, grant, id(store), clock)
+    with _lock:
+        source = _sources.get(identity)
+        if source is None:
+            source = _sources[identity] = TokenSource(name, store=store, clock=clock)
+        return source
+
+
+def forget_tokens() -> None:
+    """Let clients that are made from now on share no token with those that were made before.
+
+    For tests that mock the network: a client of an earlier test, which some traceback keeps alive, would
+    share its token with the next one. Clients that are there keep theirs.
+    """
+    with _lock:
+        _sources.clear()
+
+
+def _has_hash(grant: object) -> bool:
+    try:
+        hash(grant)
+    except TypeError:
+        return False
+    return True
+
+
+def _reset_after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
