@@ -132,6 +132,54 @@ def test_a_refused_token_is_replaced_by_the_newest_of_the_store(time: FakeTime) 
     assert len(auth0.token_requests) == 1
 
 
+def due_token(time: FakeTime) -> AccessToken:
+    return AccessToken("due", issued_at=time.wall - 86400 + 3600, expires_at=time.wall + 3600)
+
+
+def test_a_process_that_starts_in_an_outage_goes_on_with_a_token_that_is_due(time: FakeTime) -> None:
+    """In its advisory window a token is good still: it serves where no new one can be had."""
+    auth0, store = FakeAuth0(token_answers=[httpx.Response(503)] * 9), FakeStore()
+    auth = make_auth(time, store)
+    store.put(auth._kept._key, due_token(time))
+    with auth0.client(auth) as client:
+        assert [client.get(CLIENTS_URL).status_code for _ in range(5)] == [200] * 5
+    assert auth0.bearers == ["Bearer due"] * 5
+    assert len(auth0.token_requests) <= 3
+    assert store.leases == 0
+
+
+def test_a_token_that_is_due_is_replaced_where_a_new_one_can_be_had(time: FakeTime) -> None:
+    """Each start would find it due otherwise."""
+    auth0, store = FakeAuth0(), FakeStore()
+    auth = make_auth(time, store)
+    store.put(auth._kept._key, due_token(time))
+    with auth0.client(auth) as client:
+        client.get(CLIENTS_URL)
+    assert auth0.bearers == ["Bearer token-1"]
+
+
+def test_nobody_waits_for_another_process_while_the_kept_token_is_good(time: FakeTime) -> None:
+    """The other one brings the next token; this one begins with the one that is due."""
+    auth0, store = FakeAuth0(), FakeStore(busy=10_000)
+    auth = make_auth(time, store)
+    store.longest_wait = 0.2
+    store.put(auth._kept._key, due_token(time))
+    with auth0.client(auth) as client:
+        client.get(CLIENTS_URL)
+    assert auth0.bearers == ["Bearer due"]
+    assert not auth0.token_requests
+
+
+def test_a_kept_token_that_is_about_to_end_or_was_refused_does_not_serve(time: FakeTime) -> None:
+    """It could expire on its way, or be refused again."""
+    auth0, store = FakeAuth0(token_answers=[httpx.Response(503)] * 9), FakeStore()
+    auth = make_auth(time, store)
+    store.put(auth._kept._key, AccessToken("ending", issued_at=time.wall - 86400, expires_at=time.wall + 50))
+    with auth0.client(auth) as client, pytest.raises(TokenError):
+        client.get(CLIENTS_URL)
+    assert not auth0.bearers
+
+
 PROGRAM = """
 import sys
 from evertoken import FileTokenStore, ManagementClient

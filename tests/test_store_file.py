@@ -488,3 +488,19 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(importlib.util, "find_spec", find)
     with pytest.raises(ModuleNotFoundError, match=r"evertoken\[file\]"):
         FileTokenStore()
+
+
+@pytest.mark.parametrize("home", [RuntimeError("no home"), pathlib.Path("~/.cache/evertoken")], ids=str)
+def test_a_user_without_a_home_is_told_to_name_a_folder(
+    monkeypatch: pytest.MonkeyPatch, home: RuntimeError | pathlib.Path
+) -> None:
+    """A folder below the working directory would share tokens by accident."""
+
+    def user_cache_path(name: str, *, appauthor: bool) -> pathlib.Path:
+        if isinstance(home, RuntimeError):
+            raise home
+        return home
+
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
+    with pytest.raises(StoreError, match="give FileTokenStore a folder"):
+        FileTokenStore()

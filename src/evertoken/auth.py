@@ -179,7 +179,9 @@ class ManagementAuth(StepAuth):
         found = yield from self._kept.find(renewal.rejected, patience)
         if found.token is not None:
             return renewal.succeed(found.token, found=True)
-        if found.busy and renewal.advisory:
+        # Good still: it serves if no new one can be had.
+        serves = found.due is not None and renewal.adopt(found.due)
+        if found.busy and (renewal.advisory or serves):
             return renewal.postpone(LEASE_BUSY_WAIT)
         try:
             token = yield from self._ask(renewal, request, deadline)

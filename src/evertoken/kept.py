@@ -30,12 +30,14 @@ _log = logging.getLogger("evertoken.token")
 class Found:
     """What a look into the store brought: a fresh token, or the lease to make one.
 
-    `busy` tells that somebody else has the lease. All three absent: there is no store that helps.
+    `busy` tells that somebody else has the lease. `due` is a token that is good still, but in its advisory
+    window: it serves if no new one can be had. All absent: there is no store that helps.
     """
 
     token: AccessToken | None = None
     lease: Lease | None = None
     busy: bool = False
+    due: AccessToken | None = None
 
 
 class Kept:
@@ -58,16 +60,16 @@ class Kept:
         longest: float = getattr(self._store, "longest_wait", 0.0)
         deadline = self._clock.monotonic() + min(patience, longest)
         while True:
-            works, token = yield from self._get(rejected)
-            if token is not None or acquire is None or not works:
-                return Found(token)
+            works, found = yield from self._get(rejected)
+            if found.token is not None or acquire is None or not works:
+                return found
             works, lease = yield from self._call(functools.partial(acquire, self._key))
             if lease is not None:
                 return (yield from self._with_lease(cast("Lease", lease), rejected))
             if not works:
-                return Found()
+                return found
             if self._clock.monotonic() >= deadline:
-                return Found(busy=True)
+                return dataclasses.replace(found, busy=True)
             yield Sleep(_POLL * (1 + random.random()))  # noqa: S311 - spreads looks, guards nothing
 
     def put(self, token: AccessToken) -> Steps[None]:
@@ -83,22 +85,22 @@ class Kept:
     def _with_lease(self, lease: Lease, rejected: str | None) -> Steps[Found]:
         try:
             # Whoever had the lease before may have put a token since this one looked.
-            _, token = yield from self._get(rejected)
+            _, found = yield from self._get(rejected)
         except BaseException:
             release_aside(lease)
             raise
-        if token is None:
-            return Found(lease=lease)
+        if found.token is None:
+            return dataclasses.replace(found, lease=lease)
         yield from self.release(lease)
-        return Found(token)
+        return found
 
-    def _get(self, rejected: str | None) -> Steps[tuple[bool, AccessToken | None]]:
+    def _get(self, rejected: str | None) -> Steps[tuple[bool, Found]]:
         store = cast("TokenStore", self._store)
         works, token = yield from self._call(functools.partial(store.get, self._key))
         # Anyone's store may return anything.
         if not isinstance(token, AccessToken) or token.value == rejected:
-            return works, None
-        return works, token if is_fresh(token, self._clock.wall()) else None
+            return works, Found()
+        return works, Found(token) if is_fresh(token, self._clock.wall()) else Found(due=token)
 
     def _call(self, function: Callable[[], object]) -> Steps[tuple[bool, object]]:
         """Call the store; return whether it worked, and its result."""

@@ -90,6 +90,13 @@ class Renewal:
         self._source._renewed(self, self._outcome, token, found=found)  # noqa: SLF001 - one mechanism in two classes
         return token
 
+    def adopt(self, token: AccessToken) -> bool:
+        """Hold a token that a store kept and that is due: it serves on if this renewal fails.
+
+        Tell whether it is held: it is good beyond the mandatory window, and no other was held.
+        """
+        return self._source._adopted(token)  # noqa: SLF001
+
     def fail(self, error: TokenError, *, shared: bool = True) -> AccessToken:
         """Return the old token if it is still good; else share the error with all who wait and raise it.
 
@@ -306,6 +313,16 @@ class TokenSource:
             problem=problem,
         )
         self._listeners.tell(event, name or self._name)
+
+    def _adopted(self, token: AccessToken) -> bool:
+        with self._lock:
+            if self._held is not None and self._held.left(self._clock) > 0:
+                return False
+            held = Held.begin(token, self._clock, self._jitter())
+            if token.value == self._rejected or held.left(self._clock) <= held.mandatory:
+                return False
+            self._held = held
+            return True
 
     def _renewed(
         self, renewal: Renewal, outcome: Future[AccessToken | None], token: AccessToken, *, found: bool

@@ -162,7 +162,14 @@ def _require_extra() -> None:
 def _default_folder() -> pathlib.Path:
     import platformdirs  # noqa: PLC0415 - an extra
 
-    return platformdirs.user_cache_path("evertoken", appauthor=False)
+    try:
+        folder = platformdirs.user_cache_path("evertoken", appauthor=False)
+    except RuntimeError:
+        folder = pathlib.Path()
+    # Some versions return a path from the working directory where there is no home.
+    if not folder.is_absolute():
+        raise StoreError("this user has no home folder; give FileTokenStore a folder")
+    return folder
 
 
 def _problem(found: os.stat_result) -> str | None:
