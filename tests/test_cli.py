@@ -71,6 +71,12 @@ def whole_environment(server: Server) -> dict[str, str]:
     return {**os.environ, **environment(server), "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": ""}
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own tokens out of every test, and those of a test out of the others."""
+    monkeypatch.setenv("EVERTOKEN_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def run(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs a command line; it checks what holds for every one."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status: 1 for a failed call, 2 for a wrong command line.
 
-    130 after Ctrl-C, 141 where whoever read the output went away.
+    130 after Ctrl-C, 141 where whoever read the output went away. `exec` returns the command's own, 127 where
+    it is not found and 126 where it cannot be run.
     """
     try:
         from evertoken.cli.program import run  # noqa: PLC0415 - the extra may not be installed

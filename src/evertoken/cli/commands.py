@@ -8,6 +8,7 @@ import typer
 
 from evertoken._version import __version__
 from evertoken.cli import clients
+from evertoken.cli.handover import environment_with, hand_over
 from evertoken.cli.options import Connection, grouped
 from evertoken.cli.output import write
 from evertoken.cli.text import notice
@@ -50,9 +51,32 @@ def evertoken(
 @app.command("token")
 @grouped
 def token(connection: Connection) -> None:
-    """Print an access token that is good now, and nothing else."""
+    """Print an access token, and nothing else.
+
+    It is good for two hours at least, or a quarter of its life where that is less than eight hours, as long
+    as the token endpoint answers. It is kept for the next run, until it is time for a new one.
+    """
     with connection.client() as client:
         write(client.access_token().value)
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+@grouped
+def exec_(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND", help="What to run; -- may stand before it.")
+    ],
+    connection: Connection,
+) -> None:
+    """Run a command with an access token in its environment, as AUTH0_API_TOKEN.
+
+    The token is that of evertoken token. AUTH0_DOMAIN names its tenant; AUTH0_CLIENT_ID and
+    AUTH0_CLIENT_SECRET are not handed on. The exit status is that of the command, 127 where it is not
+    found, 126 where it cannot be run.
+    """
+    with connection.client() as client:
+        token = client.access_token()
+    raise typer.Exit(hand_over(command, environment_with(token.value, connection.tenant())))
 
 
 @app.command(

@@ -33,17 +33,32 @@ class Connection:
     audience: Annotated[
         str | None, typer.Option(envvar="AUTH0_AUDIENCE", help="Only where the domain is a custom one.")
     ] = None
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            envvar="EVERTOKEN_CACHE",
+            metavar="FOLDER",
+            help="Where the token is kept, in place of the user's caches; off for nowhere.",
+        ),
+    ] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Get a new token, and do not keep it.")] = False
 
     def client(self) -> ManagementClient:
         """Return a client. Raises ArgumentError naming the variable that is missing."""
-        from evertoken.client import ManagementClient  # noqa: PLC0415 - --help has no time for it
+        from evertoken.cli.cache import OFF, open_cache  # noqa: PLC0415 - --help has no time for it
+        from evertoken.client import ManagementClient  # noqa: PLC0415 - the same
 
         return ManagementClient(
-            domain=self.domain or _missing("AUTH0_DOMAIN", "--domain"),
+            domain=self.tenant(),
             client_id=self.client_id or _missing("AUTH0_CLIENT_ID", "--client-id"),
             client_secret=Secret(os.environ.get("AUTH0_CLIENT_SECRET") or _missing("AUTH0_CLIENT_SECRET")),
             audience=self.audience or None,
+            token_store=open_cache(OFF if self.no_cache else self.cache),
         )
+
+    def tenant(self) -> str:
+        """Return the tenant's domain. Raises ArgumentError where it is missing."""
+        return self.domain or _missing("AUTH0_DOMAIN", "--domain")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
