@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evertoken import AccessToken, TokenError, TokenEvent, TokenSource
+from evertoken import AccessToken, Secret, TokenError, TokenEvent, TokenSource
 from evertoken.lifetime import is_fresh
 from evertoken.renewal import Renewal
 
@@ -187,7 +187,7 @@ def test_the_renewal_knows_the_rejected_token(time: FakeTime) -> None:
     source = make_source(time)
     token = hold(source, issue(time, "refused"))
     source.reject(token)
-    assert claim_renewal(source).rejected == "refused"
+    assert claim_renewal(source).rejected == Secret("refused")
 
 
 def test_a_token_without_the_scope_is_renewed_once_and_not_when_young(time: FakeTime) -> None:

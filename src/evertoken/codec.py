@@ -19,7 +19,7 @@ from evertoken._version import __version__
 from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
 from evertoken.operation import UNSET, ListOperation, Operation, QueryValue, RequestOptions
 from evertoken.options import check_headers, check_options, check_timeout
-from evertoken.redact import excerpt
+from evertoken.redact import excerpt, without
 from evertoken.retry import rate_limit, server_delay
 from evertoken.wire import to_wire
 
@@ -112,6 +112,13 @@ class Codec:
         """
         if not response.is_success:
             raise api_error(operation, response)
+        outcome = self._outcome(operation, response)
+        if isinstance(outcome, DecodeError):
+            raise outcome
+        return outcome
+
+    def _outcome(self, operation: Operation[T], response: httpx.Response) -> T | DecodeError:
+        # Returns errors instead of raising them: this frame holds the body, secrets of applications in it.
         if operation.result is type(None):
             return cast("T", None)
         body = response.content
@@ -130,7 +137,7 @@ class Codec:
                 drift.report(operation.name, mismatches)
                 return cast("T", value)
             problem = "its body does not fit the spec: " + "; ".join(map(str, mismatches[:5]))
-        raise decode_error(response, problem)
+        return decode_error(response, problem)
 
 
 def shown_path(request: httpx.Request) -> str:
@@ -145,17 +152,18 @@ def decode_error(response: httpx.Response, problem: str) -> DecodeError:
         path=shown_path(response.request),
         status_code=response.status_code,
         problem=problem,
-        body=excerpt(response.content),
+        body=excerpt(_quotable(response)),
         request_id=response.headers.get("x-auth0-requestid"),
     )
 
 
 def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
     """Return the error of the tree for an error status, with what the answer tells."""
-    fields = _json_object(response.content)
+    body = _quotable(response)
+    fields = _json_object(body)
     code, message, error = (_text(fields.get(name)) for name in ("errorCode", "message", "error"))
     if not fields:
-        message = excerpt(response.content) or None
+        message = excerpt(body) or None
     if response.has_redirect_location:
         message = "a redirect, which is not followed with a token; check domain and base_url"
     return class_for_status(response.status_code)(
@@ -170,8 +178,14 @@ def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
         rate_limit=rate_limit(response.headers),
         request_id=response.headers.get("x-auth0-requestid") or response.headers.get("x-request-id"),
         correlation_id=response.headers.get("x-correlation-id"),
-        body=excerpt(response.content),
+        body=excerpt(body),
     )
+
+
+def _quotable(response: httpx.Response) -> bytes:
+    """Return the body without the token that was sent, which a server may quote."""
+    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return without(response.content, [token])
 
 
 def expand_path(template: str, values: Mapping[str, str]) -> str:

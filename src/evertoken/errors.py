@@ -24,10 +24,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING, Final, Self, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final, Self, TypeVar
 
 _ErrorT = TypeVar("_ErrorT", bound="EvertokenError")
 
@@ -36,7 +33,7 @@ class EvertokenError(Exception):
     """The root: whatever evertoken itself raises for a call that failed."""
 
     # Keyword-only constructors defeat the default, which calls the class with `args`.
-    def __reduce__(self) -> tuple[Callable[..., EvertokenError], tuple[object, ...]]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))
 
     def replica(self) -> Self:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
-import json
 import urllib.parse
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,6 +14,7 @@ from evertoken.errors import TokenError
 from evertoken.flow import Call, FlowClosedError, Read, Sleep, Steps
 from evertoken.grant import MEDIA_TYPE, Grant, TokenRequest, parse_answer
 from evertoken.grant_mtls import mtls_token_endpoint
+from evertoken.redact import without
 from evertoken.retry import backoff
 from evertoken.token import AccessToken
 
@@ -248,12 +248,7 @@ def _scrubbed(response: httpx.Response, token_request: httpx.Request) -> bytes:
     if scheme == "Basic":
         pair = base64.b64decode(credentials).decode()
         secrets |= {credentials, pair, urllib.parse.unquote_plus(pair.partition(":")[2])}
-    body = response.content
-    for secret in sorted(secrets, key=len, reverse=True):
-        encoded = json.dumps(secret)[1:-1]
-        for form in (secret, urllib.parse.quote_plus(secret), encoded):
-            body = body.replace(form.encode(), b"***")
-    return body
+    return without(response.content, secrets)
 
 
 def _redirected(endpoint: str) -> TokenError:

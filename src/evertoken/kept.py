@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from evertoken.flow import Call, Sleep, Steps
 from evertoken.lifetime import is_fresh
-from evertoken.token import AccessToken
+from evertoken.token import AccessToken, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Kept:
         self._source = source
         self._clock = clock
 
-    def find(self, rejected: str | None, patience: float) -> Steps[Found]:
+    def find(self, rejected: Secret | None, patience: float) -> Steps[Found]:
         """Look for a token other than the rejected one; wait for whoever has the lease.
 
         At most `patience` seconds, and at most as long as the store says that a renewal can take.
@@ -82,7 +82,7 @@ class Kept:
         if lease is not None:
             yield from self._call(lease.release)
 
-    def _with_lease(self, lease: Lease, rejected: str | None) -> Steps[Found]:
+    def _with_lease(self, lease: Lease, rejected: Secret | None) -> Steps[Found]:
         try:
             # Whoever had the lease before may have put a token since this one looked.
             _, found = yield from self._get(rejected)
@@ -94,11 +94,11 @@ class Kept:
         yield from self.release(lease)
         return found
 
-    def _get(self, rejected: str | None) -> Steps[tuple[bool, Found]]:
+    def _get(self, rejected: Secret | None) -> Steps[tuple[bool, Found]]:
         store = cast("TokenStore", self._store)
         works, token = yield from self._call(functools.partial(store.get, self._key))
         # Anyone's store may return anything.
-        if not isinstance(token, AccessToken) or token.value == rejected:
+        if not isinstance(token, AccessToken) or Secret(token.value) == rejected:
             return works, Found()
         return works, Found(token) if is_fresh(token, self._clock.wall()) else Found(due=token)
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
+import json
 import re
-from typing import Final
+import urllib.parse
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EXCERPT_LENGTH: Final = 200
 """Characters: enough to recognise a proxy's error page."""
@@ -29,6 +36,23 @@ def excerpt(body: bytes | str) -> str:
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     text = _SECRET.sub(_mask, text)
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
+
+
+def without(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Return a body without these secrets, whichever way it spells them."""
+    with contextlib.suppress(ValueError, RecursionError):
+        # JSON may escape any character: in one spelling they are found.
+        body = json.dumps(json.loads(body), ensure_ascii=False).encode()
+    for secret in sorted(set(secrets) - {""}, key=len, reverse=True):
+        spelled = (
+            secret,
+            urllib.parse.quote_plus(secret),
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            html.escape(secret),
+        )
+        for form in spelled:
+            body = body.replace(form.encode(), b"***")
+    return body
 
 
 def _mask(match: re.Match[str]) -> str:

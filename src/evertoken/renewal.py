@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.events import Listeners, TokenEvent, TokenEventKind, TokenListener, TokenStatus
 from evertoken.lifetime import Held
+from evertoken.token import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class Renewal:
         began: float,
         delay: float,
         failure: TokenError | None,
-        rejected: str | None,
+        rejected: Secret | None,
     ) -> None:
         self._source = source
         self._outcome = outcome
@@ -78,7 +79,7 @@ class Renewal:
         self.began: float = began
         self.delay: float = delay
         self.failure: TokenError | None = failure
-        self.rejected: str | None = rejected
+        self.rejected: Secret | None = rejected
 
     @property
     def advisory(self) -> bool:
@@ -149,7 +150,7 @@ class TokenSource:
         self._jitter = jitter
         self._listeners = Listeners()
         self._held: Held | None = None
-        self._rejected: str | None = None
+        self._rejected: Secret | None = None
         self._forced = 0
         self._last_forced = float("-inf")
         self._last_failed = float("-inf")
@@ -221,7 +222,7 @@ class TokenSource:
     def accept(self, token: AccessToken) -> None:
         """Take note that the API took a token."""
         # Read without the lock: the hot path, and a late write does no harm.
-        if self._forced and token.value != self._rejected:
+        if self._forced and Secret(token.value) != self._rejected:
             self._forced = 0
 
     def reject(self, token: AccessToken) -> bool:
@@ -235,7 +236,7 @@ class TokenSource:
                 return False
             self._forced += 1
             self._last_forced = now
-            self._rejected = token.value
+            self._rejected = Secret(token.value)
             self._held = None
         self._tell("rejected")
         return True
@@ -252,7 +253,7 @@ class TokenSource:
             if held.scope_renewal_tried or held.age(self._clock) < SCOPE_RENEWAL_AGE:
                 return False
             held.scope_renewal_tried = True
-            self._rejected = token.value
+            self._rejected = Secret(token.value)
             self._held = None
         self._tell("rejected")
         return True
@@ -319,7 +320,7 @@ class TokenSource:
             if self._held is not None and self._held.left(self._clock) > 0:
                 return False
             held = Held.begin(token, self._clock, self._jitter())
-            if token.value == self._rejected or held.left(self._clock) <= held.mandatory:
+            if Secret(token.value) == self._rejected or held.left(self._clock) <= held.mandatory:
                 return False
             self._held = held
             return True

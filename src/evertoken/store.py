@@ -83,6 +83,10 @@ class LeasingTokenStore(TokenStore, Protocol):
 class StoreError(EvertokenError, OSError):
     """A token store cannot be used at the moment. Clients report it and go on without the store."""
 
+    # OSError keeps its number and its file's name apart from `args`.
+    def __reduce__(self) -> str | tuple[object, ...]:
+        return OSError.__reduce__(self)
+
 
 class MemoryTokenStore:
     """Keeps tokens in this process: hand one to several clients and they share a token."""
