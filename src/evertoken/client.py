@@ -69,9 +69,14 @@ class ManagementClient(GroupsOfClient):
         share_token: bool = True,
         headers: Mapping[str, str] | None = None,
         custom_domain: str | None = None,
-        client_info: Mapping[str, object] | None = None,
+        client_info: Mapping[str, object] | Literal[False] | None = None,
         timeout: float | None = None,
         max_retries: int = DEFAULT_MAX_RETRIES,
+        max_wait: float = DEFAULT_MAX_WAIT,
+        deadline: float | None = None,
+        throttle: Throttle | None = None,
+        priority: Priority = "interactive",
+        max_body: int = LONGEST_BODY,
         strict: bool = False,
         httpx_client: httpx.Client | None = None,
     ) -> None:
@@ -98,9 +103,13 @@ class ManagementClient(GroupsOfClient):
             client_info=client_info,
             timeout=timeout,
             max_retries=max_retries,
+            max_wait=max_wait,
+            deadline=deadline,
+            priority=priority,
             strict=strict,
         )
-        self._sending = SyncSender(auth, calls, httpx_client)
+        transport = make_transport(auth, throttle, max_body)
+        self._sending = SyncSender(auth, calls, transport, httpx_client)
         super().__init__(self._sending)
 
     @classmethod
@@ -196,9 +205,14 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         share_token: bool = True,
         headers: Mapping[str, str] | None = None,
         custom_domain: str | None = None,
-        client_info: Mapping[str, object] | None = None,
+        client_info: Mapping[str, object] | Literal[False] | None = None,
         timeout: float | None = None,
         max_retries: int = DEFAULT_MAX_RETRIES,
+        max_wait: float = DEFAULT_MAX_WAIT,
+        deadline: float | None = None,
+        throttle: Throttle | None = None,
+        priority: Priority = "interactive",
+        max_body: int = LONGEST_BODY,
         strict: bool = False,
         httpx_client: httpx.AsyncClient | None = None,
     ) -> None:
@@ -224,9 +238,13 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             client_info=client_info,
             timeout=timeout,
             max_retries=max_retries,
+            max_wait=max_wait,
+            deadline=deadline,
+            priority=priority,
             strict=strict,
         )
-        self._sending = AsyncSender(auth, calls, httpx_client)
+        transport = make_transport(auth, throttle, max_body)
+        self._sending = AsyncSender(auth, calls, transport, httpx_client)
         super().__init__(self._sending)
 
     @classmethod

@@ -10,17 +10,18 @@ import platform
 import re
 import time
 import urllib.parse
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
 import httpx
 
 from evertoken import drift, paging
 from evertoken._version import __version__
+from evertoken.correlation import current_correlation_id
 from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
 from evertoken.operation import UNSET, ListOperation, Operation, QueryValue, RequestOptions
 from evertoken.options import check_headers, check_options, check_timeout
 from evertoken.redact import excerpt, without
-from evertoken.retry import rate_limit, server_delay
+from evertoken.retry import SAFE, rate_limit, server_delay
 from evertoken.wire import to_wire
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Codec:
         base_url: str,
         headers: Mapping[str, str] | None = None,
         custom_domain: str | None = None,
-        client_info: Mapping[str, object] | None = None,
+        client_info: Mapping[str, object] | Literal[False] | None = None,
         timeout: float | None = None,
         strict: bool = False,
     ) -> None:
@@ -66,7 +67,9 @@ class Codec:
         self._base_url = base_url
         self._custom_domain = custom_domain
         self._strict = strict
-        self._headers = {"Accept": "application/json", "Auth0-Client": telemetry(client_info)}
+        self._headers = {"Accept": "application/json"}
+        if client_info is not False:
+            self._headers["Auth0-Client"] = telemetry(client_info)
         self._headers.update(check_headers("headers", headers or {}))
 
     def encode(
@@ -90,6 +93,9 @@ class Codec:
                 to_wire(operation.body), ensure_ascii=False, allow_nan=False, separators=(",", ":")
             ).encode()
             headers["Content-Type"] = "application/json"
+        given = options.get("correlation_id")
+        if operation.method not in SAFE and (correlation := given or current_correlation_id()) is not None:
+            headers["X-Correlation-ID"] = correlation
         headers.update(check_headers("additional_headers", options.get("additional_headers", {})))
         query = {**operation.query, **options.get("additional_query_parameters", {})}
         seconds = options.get("timeout_in_seconds", self._timeout)

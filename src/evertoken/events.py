@@ -77,30 +77,9 @@ _LEVELS: Final[dict[TokenEventKind, int]] = {
 }
 
 
-class Listeners:
-    """Who is told. A tuple that is replaced: whoever is being called sees no change."""
-
-    __slots__ = ("_listeners",)
-
-    def __init__(self) -> None:
-        self._listeners: tuple[TokenListener, ...] = ()
-
-    def add(self, listener: TokenListener) -> None:
-        """Tell this one, too."""
-        self._listeners = (*self._listeners, listener)
-
-    def remove(self, listener: TokenListener) -> None:
-        """Tell this one no longer; nothing happens where it is not told."""
-        self._listeners = tuple(one for one in self._listeners if one != listener)
-
-    def tell(self, event: TokenEvent, subject: str) -> None:
-        """Log an event about `subject`, a source or a store, and call everyone."""
-        _log.log(_LEVELS[event.kind], "%s", _sentence(event, subject))
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - what a metric raises is no reason to be without a token
-                _log.exception("a token listener raised")
+def log_event(event: TokenEvent, subject: str) -> None:
+    """Log an event about `subject`, a source or a store."""
+    _log.log(_LEVELS[event.kind], "%s", _sentence(event, subject))
 
 
 def _sentence(event: TokenEvent, subject: str) -> str:

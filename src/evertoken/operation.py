@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
+    import httpx
+
     from evertoken.paging import AsyncListCall, SyncPager
 
 T = TypeVar("T")
@@ -40,6 +42,9 @@ class Unset(enum.Enum):
 
 UNSET: Final = Unset.UNSET
 
+Priority: TypeAlias = Literal["interactive", "batch"]
+"""Who goes first where calls have to wait: `interactive` before `batch`, else in the order in which they came."""
+
 QueryValue = str | int | float | bool | Sequence[str] | None
 
 
@@ -49,12 +54,22 @@ class RequestOptions(TypedDict, total=False):
     `timeout_in_seconds` bounds connecting, sending, and each wait for data. `max_retries` is the number
     of attempts after the first. `additional_headers` are added to the request's headers,
     `additional_query_parameters` to its query.
+
+    And those that it has not: `deadline_in_seconds` bounds the call in all, `max_wait_in_seconds` its waits
+    between attempts. `priority` tells a throttle who goes first. `correlation_id`, at most 64 characters,
+    goes with a write into the tenant's logs. `on_response` is called with the response of each request that
+    the call made, read and decompressed: for a list, one for each page.
     """
 
     timeout_in_seconds: float
     max_retries: int
     additional_headers: Mapping[str, str]
     additional_query_parameters: Mapping[str, QueryValue]
+    deadline_in_seconds: float
+    max_wait_in_seconds: float
+    priority: Priority
+    correlation_id: str
+    on_response: Callable[[httpx.Response], object]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

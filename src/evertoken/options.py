@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Final, cast
 
+from evertoken.correlation import check_correlation_id
 from evertoken.errors import ArgumentError
-from evertoken.operation import RequestOptions
+from evertoken.operation import Priority, RequestOptions
 from evertoken.paging import PAGE_KEYS
 
 _OPTIONS: Final = tuple(RequestOptions.__annotations__)
@@ -48,10 +49,24 @@ def check_options(options: object) -> None:
             raise ArgumentError("request_options", f"{name!r} is unknown; its keys are {', '.join(_OPTIONS)}")
         if str(name).startswith("additional") and not isinstance(value, Mapping):
             raise ArgumentError(str(name), "is no mapping of names to values")
+    given = cast("RequestOptions", options)
+    if "correlation_id" in given:
+        check_correlation_id(given["correlation_id"])
+    if "on_response" in given and not callable(given["on_response"]):
+        raise ArgumentError("on_response", "is no function; it is called with each httpx.Response")
     more = cast("RequestOptions", options).get("additional_query_parameters", {})
     taken = PAGE_KEYS & set(more)
     if taken:
         raise ArgumentError("additional_query_parameters", f"{min(taken)} is an argument of the method")
+
+
+def check_priority(value: object) -> Priority:
+    """Return a priority; raise ArgumentError for what is none."""
+    if value == "interactive":
+        return "interactive"
+    if value == "batch":
+        return "batch"
+    raise ArgumentError("priority", f"{value!r} is unknown; give 'interactive' or 'batch'")
 
 
 def check_timeout(argument: str, seconds: object) -> float:

@@ -16,8 +16,9 @@ from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Final
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
-from evertoken.events import Listeners, TokenEvent, TokenEventKind, TokenListener, TokenStatus
+from evertoken.events import TokenEvent, TokenEventKind, TokenListener, TokenStatus, log_event
 from evertoken.lifetime import Held
+from evertoken.listeners import Listeners
 from evertoken.token import Secret
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class TokenSource:
         self._store = store
         self._clock = clock
         self._jitter = jitter
-        self._listeners = Listeners()
+        self._listeners: Listeners[TokenEvent] = Listeners()
         self._held: Held | None = None
         self._rejected: Secret | None = None
         self._forced = 0
@@ -313,7 +314,8 @@ class TokenSource:
             advisory=renewal is not None and renewal.advisory,
             problem=problem,
         )
-        self._listeners.tell(event, name or self._name)
+        log_event(event, name or self._name)
+        self._listeners.tell(event)
 
     def _adopted(self, token: AccessToken) -> bool:
         with self._lock:

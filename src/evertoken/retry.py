@@ -47,9 +47,15 @@ def server_delay(headers: Mapping[str, str], wall: float) -> float | None:
         if seconds is not None:
             return max(0.0, seconds)
     limit = rate_limit(headers)
-    if limit is not None and limit.reset is not None and not limit.remaining:
-        return max(0.0, limit.reset - now)
-    return None
+    return None if limit is None or limit.remaining else reset_delay(headers, wall)
+
+
+def reset_delay(headers: Mapping[str, str], wall: float) -> float | None:
+    """Return the seconds until more is added to the bucket, None where an answer does not say."""
+    limit = rate_limit(headers)
+    if limit is None or limit.reset is None:
+        return None
+    return max(0.0, limit.reset - (_http_date(headers.get("date")) or wall))
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
@@ -77,15 +83,24 @@ class RetryPolicy:
     """How often and how long one call is tried.
 
     `max_retries` counts the attempts after the first. `max_wait` is the caller's patience: the seconds
-    that all waits of one call may take together.
+    that all waits between attempts may take together. `deadline` is the number of seconds that the call may
+    take in all, None where only timeouts bound it.
     """
 
     max_retries: int = 3
     max_wait: float = 60.0
+    deadline: float | None = None
     jitter: Callable[[], float] = random.random
 
     def delay_after_answer(
-        self, *, attempt: int, method: str, status_code: int, asked: float | None, waited: float
+        self,
+        *,
+        attempt: int,
+        method: str,
+        status_code: int,
+        asked: float | None,
+        waited: float,
+        elapsed: float = 0.0,
     ) -> float | None:
         """Return the seconds to wait before the next attempt, or None to stop.
 
@@ -94,24 +109,29 @@ class RetryPolicy:
         """
         if status_code not in TRANSIENT or not (status_code == 429 or method in IDEMPOTENT):
             return None
-        return self._delay(attempt, asked, waited)
+        return self._delay(attempt, asked, waited, elapsed)
 
     def delay_after_failure(
-        self, *, attempt: int, method: str, maybe_carried_out: bool, waited: float
+        self, *, attempt: int, method: str, maybe_carried_out: bool, waited: float, elapsed: float = 0.0
     ) -> float | None:
         """Return the seconds to wait after a network error, or None to stop."""
         if maybe_carried_out and method not in IDEMPOTENT:
             return None
-        return self._delay(attempt, None, waited)
+        return self._delay(attempt, None, waited, elapsed)
 
-    def _delay(self, attempt: int, asked: float | None, waited: float) -> float | None:
+    def left(self, elapsed: float) -> float | None:
+        """Return the seconds until the deadline, None where there is none."""
+        return None if self.deadline is None else self.deadline - elapsed
+
+    def _delay(self, attempt: int, asked: float | None, waited: float, elapsed: float) -> float | None:
         if attempt > self.max_retries:
             return None
         wait = backoff(attempt, self.jitter)
         if asked is not None:
             # Later than asked by a little, never earlier: all who were refused would return at once.
             wait = max(wait, asked + _FIRST_WAIT * self.jitter())
-        return wait if waited + wait <= self.max_wait else None
+        left = self.left(elapsed)
+        return wait if waited + wait <= self.max_wait and (left is None or wait < left) else None
 
 
 def _number(text: str | None) -> float | None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import anyio.lowlevel
 import httpx
 
-from evertoken import background, paging, transport
-from evertoken.clock import SYSTEM_CLOCK
+from evertoken import background, paging
 from evertoken.setup import (
     HEADERS,
     LIMITS,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from evertoken.auth import ManagementAuth
     from evertoken.bearer import BearerAuth
     from evertoken.operation import ListOperation, Operation, RequestOptions
+    from evertoken.transport import Transport
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -38,20 +38,26 @@ PageT = TypeVar("PageT")
 class SyncSender:
     """Carries out operations, blocking. Its own connections are not shared with a forked child."""
 
-    def __init__(self, auth: ManagementAuth | BearerAuth, calls: Calls, given: httpx.Client | None) -> None:
+    def __init__(
+        self,
+        auth: ManagementAuth | BearerAuth,
+        calls: Calls,
+        transport: Transport,
+        given: httpx.Client | None,
+    ) -> None:
         check_httpx_client(given, httpx.Client)
         self.auth: ManagementAuth | BearerAuth = auth
         self._calls = calls
+        self.transport: Transport = transport
         self._given = given
         self._own: tuple[int, httpx.Client] | None = None if given else self._new_http()
 
     def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
-        http = self._http()
-        request = self._calls.codec.encode(http, operation, request_options or {})
-        response = transport.send(
-            http, self.auth, request, policy=self._calls.policy(request_options), clock=SYSTEM_CLOCK
-        )
+        http, options = self._http(), request_options or {}
+        response = self.transport.send(http, self._calls.call(http, operation, options))
+        if "on_response" in options:
+            options["on_response"](response)
         return self._calls.codec.decode(operation, response)
 
     def send_list(
@@ -92,11 +98,16 @@ class AsyncSender:
     """Carries out operations, awaiting. Its own connections belong to the event loop that opened them."""
 
     def __init__(
-        self, auth: ManagementAuth | BearerAuth, calls: Calls, given: httpx.AsyncClient | None
+        self,
+        auth: ManagementAuth | BearerAuth,
+        calls: Calls,
+        transport: Transport,
+        given: httpx.AsyncClient | None,
     ) -> None:
         check_httpx_client(given, httpx.AsyncClient)
         self.auth: ManagementAuth | BearerAuth = auth
         self._calls = calls
+        self.transport: Transport = transport
         self._given = given
         self._own: anyio.lowlevel.RunVar[tuple[int, httpx.AsyncClient]] = anyio.lowlevel.RunVar(
             f"evertoken.{id(self)}"
@@ -104,11 +115,10 @@ class AsyncSender:
 
     async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
         """Carry out an operation and return the decoded answer."""
-        http = self._http()
-        request = self._calls.codec.encode(http, operation, request_options or {})
-        response = await transport.send_async(
-            http, self.auth, request, policy=self._calls.policy(request_options), clock=SYSTEM_CLOCK
-        )
+        http, options = self._http(), request_options or {}
+        response = await self.transport.send_async(http, self._calls.call(http, operation, options))
+        if "on_response" in options:
+            options["on_response"](response)
         return self._calls.codec.decode(operation, response)
 
     def send_list(

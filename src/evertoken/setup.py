@@ -5,25 +5,29 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
 
 from evertoken._version import __version__
 from evertoken.auth import ManagementAuth
 from evertoken.bearer import BearerAuth
+from evertoken.clock import SYSTEM_CLOCK
 from evertoken.codec import Codec
 from evertoken.errors import ArgumentError
-from evertoken.options import check_timeout
+from evertoken.options import check_priority, check_timeout
 from evertoken.origin import parse_base_url, parse_domain
 from evertoken.retry import RetryPolicy
+from evertoken.throttle import Throttle
+from evertoken.transport import Call, Transport
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
+    from evertoken.flow import StepAuth
     from evertoken.grant import Grant
-    from evertoken.operation import RequestOptions
+    from evertoken.operation import Operation, Priority, RequestOptions
     from evertoken.secret import GivenSecret
     from evertoken.store import TokenStore
     from evertoken.token import Secret
@@ -32,6 +36,9 @@ DEFAULT_TIMEOUT: Final = 30.0
 """Seconds to connect, to send, and to wait for each piece of an answer."""
 
 DEFAULT_MAX_RETRIES: Final = 3
+
+DEFAULT_MAX_WAIT: Final = 60.0
+"""Seconds that the waits between the attempts of a call may take."""
 
 # httpcore 1.0.9 loses connections when threads outnumber the pool: not smaller than httpx's own default.
 LIMITS: Final[httpx.Limits] = httpx.Limits(max_connections=100, max_keepalive_connections=20)
@@ -55,16 +62,25 @@ class Calls:
         base_url: str | None,
         headers: Mapping[str, str] | None,
         custom_domain: str | None,
-        client_info: Mapping[str, object] | None,
+        client_info: Mapping[str, object] | Literal[False] | None,
         timeout: float | None,
         max_retries: int,
+        max_wait: float,
+        deadline: float | None,
+        priority: Priority,
         strict: bool,
     ) -> None:
-        if timeout is not None:
-            check_timeout("timeout", timeout)
+        for name, seconds in (("timeout", timeout), ("deadline", deadline)):
+            if seconds is not None:
+                check_timeout(name, seconds)
+        self._priority = check_priority(priority)
         self.own_timeout: float = DEFAULT_TIMEOUT if timeout is None else timeout
         self._timeout = timeout
-        self._policy = RetryPolicy(max_retries=_check_retries(max_retries))
+        self._policy = RetryPolicy(
+            max_retries=_check_retries(max_retries),
+            max_wait=_check_wait("max_wait", max_wait),
+            deadline=deadline,
+        )
         root, path = (parse_domain(domain), "/api/v2") if base_url is None else parse_base_url(base_url)
         self.codec: Codec = Codec(
             base_url=f"{root}{path}",
@@ -83,11 +99,26 @@ class Calls:
             "GET", "/", timeout=httpx.USE_CLIENT_DEFAULT if self._timeout is None else self._timeout
         )
 
-    def policy(self, request_options: RequestOptions | None) -> RetryPolicy:
-        """Return how often a call is tried: as it asks for, or as the client does."""
-        if request_options is None or "max_retries" not in request_options:
-            return self._policy
-        return dataclasses.replace(self._policy, max_retries=_check_retries(request_options["max_retries"]))
+    def call(
+        self, http: httpx.Client | httpx.AsyncClient, operation: Operation[object], options: RequestOptions
+    ) -> Call:
+        """Return what is sent, and what it is allowed: as the call asks for, or as the client does.
+
+        Raises ArgumentError or PaginationLimitError for what the API could only refuse.
+        """
+        request = self.codec.encode(http, operation, options)
+        if not options:
+            return Call(operation, request, self._policy, self._priority)
+        policy = self._policy
+        if "max_retries" in options:
+            policy = dataclasses.replace(policy, max_retries=_check_retries(options["max_retries"]))
+        if "max_wait_in_seconds" in options:
+            seconds = _check_wait("max_wait_in_seconds", options["max_wait_in_seconds"])
+            policy = dataclasses.replace(policy, max_wait=seconds)
+        if "deadline_in_seconds" in options:
+            seconds = check_timeout("deadline_in_seconds", options["deadline_in_seconds"])
+            policy = dataclasses.replace(policy, deadline=seconds)
+        return Call(operation, request, policy, check_priority(options.get("priority", self._priority)))
 
 
 @functools.cache
@@ -95,6 +126,15 @@ def ssl_context() -> ssl.SSLContext:
     """Return the one context of the process."""
     # Loading the certificate authorities is half the cost of a new client: once for the process.
     return httpx.create_ssl_context()
+
+
+def make_transport(auth: StepAuth, throttle: Throttle | None, max_body: int) -> Transport:
+    """Return what sends the calls of a client; raise ArgumentError where it cannot."""
+    if throttle is not None and not isinstance(throttle, Throttle):
+        raise ArgumentError("throttle", "is no evertoken.Throttle; one serves all clients of a tenant")
+    if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
+        raise ArgumentError("max_body", f"{max_body!r} is no number of bytes from 1")
+    return Transport(auth=auth, clock=SYSTEM_CLOCK, throttle=throttle, longest_body=max_body)
 
 
 def make_auth(
@@ -152,6 +192,12 @@ def _check_retries(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ArgumentError("max_retries", f"{value!r} is no whole number from 0")
     return value
+
+
+def _check_wait(argument: str, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+        raise ArgumentError(argument, f"{seconds!r} is no number of seconds from 0")
+    return float(seconds)
 
 
 def env(name: str) -> str:

@@ -1,25 +1,35 @@
 """Sending one request until it is answered: the auth flow within each attempt, retries around it.
 
-The two colours differ by `await`. Network errors are returned from the frames that saw them and raised
-outside: a traceback through httpx and httpcore shows the bytes that were sent, the token among them.
+One generator tells the story of a call; what it yields, a pause or an attempt, is carried out by two
+drivers, which differ by `await`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
 import logging
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
+import anyio
 import httpx
 
+from evertoken.attempt import Attempt
 from evertoken.background import run, run_async
+from evertoken.body import read, read_async
 from evertoken.codec import shown_path
 from evertoken.errors import TransportError
-from evertoken.retry import SAFE, RetryPolicy, server_delay
+from evertoken.listeners import Listeners
+from evertoken.retry import SAFE, RetryPolicy, rate_limit, reset_delay, server_delay
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from evertoken.clock import Clock
     from evertoken.flow import StepAuth
+    from evertoken.operation import Operation, Priority
+    from evertoken.throttle import Throttle
 
 _log = logging.getLogger("evertoken.transport")
 
@@ -33,117 +43,248 @@ _NEVER_SENT: Final = (
 )
 """Errors that come before the first byte of the request."""
 
-
-def send(
-    client: httpx.Client, auth: StepAuth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
-) -> httpx.Response:
-    """Return the read response, of whatever status.
-
-    Raises TransportError where none came, and what the auth flow raises.
-    """
-    waited = 0.0
-    for attempt in itertools.count(1):
-        outcome = _attempt(client, auth, request)
-        delay = _delay(policy, clock, request, outcome, attempt=attempt, waited=waited)
-        if delay is None:
-            return _result(request, outcome, attempt)
-        _log_retry(request, outcome, attempt, delay)
-        clock.sleep(delay)
-        waited += delay
-    raise AssertionError  # count() does not end
+_REFUSED_WAIT: Final = 1.0
+"""Seconds for which a throttle holds all calls after a 429 that does not say."""
 
 
-async def send_async(
-    client: httpx.AsyncClient, auth: StepAuth, request: httpx.Request, *, policy: RetryPolicy, clock: Clock
-) -> httpx.Response:
-    """Return the read response, as `send` does."""
-    waited = 0.0
-    for attempt in itertools.count(1):
-        outcome = await _attempt_async(client, auth, request)
-        delay = _delay(policy, clock, request, outcome, attempt=attempt, waited=waited)
-        if delay is None:
-            return _result(request, outcome, attempt)
-        _log_retry(request, outcome, attempt, delay)
-        await clock.sleep_async(delay)
-        waited += delay
-    raise AssertionError  # count() does not end
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """One request with what its sender allows it."""
+
+    operation: Operation[object]
+    request: httpx.Request
+    policy: RetryPolicy
+    priority: Priority
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Failure:
-    """A network error, with the status where the answer had begun."""
+    """No answer: the name of the network error, and the status where the answer had begun."""
 
-    __slots__ = ("maybe_carried_out", "reason", "status_code")
-
-    def __init__(self, error: httpx.RequestError, status_code: int | None = None) -> None:
-        self.reason = type(error).__name__
-        self.status_code = status_code
-        self.maybe_carried_out = not isinstance(error, _NEVER_SENT)
+    reason: str
+    status_code: int | None
+    maybe_carried_out: bool
 
 
-def _attempt(client: httpx.Client, auth: StepAuth, request: httpx.Request) -> httpx.Response | _Failure:
-    response: httpx.Response | None = None
-    try:
-        # The flow yields the request itself at least: there is a response, or an error was raised.
-        response = cast("httpx.Response", run(client, auth, auth.steps(request), request))
-        response.read()
-    except httpx.RequestError as error:
-        return _Failure(error, None if response is None else response.status_code)
-    return response
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Go:
+    """Make an attempt, in so many seconds."""
+
+    seconds: float | None
 
 
-async def _attempt_async(
-    client: httpx.AsyncClient, auth: StepAuth, request: httpx.Request
-) -> httpx.Response | _Failure:
-    response: httpx.Response | None = None
-    try:
-        response = cast("httpx.Response", await run_async(client, auth, auth.steps(request), request))
-        await response.aread()
-    except httpx.RequestError as error:
-        return _Failure(error, None if response is None else response.status_code)
-    return response
+_Outcome: TypeAlias = httpx.Response | _Failure
 
 
-def _delay(
-    policy: RetryPolicy,
-    clock: Clock,
-    request: httpx.Request,
-    outcome: httpx.Response | _Failure,
-    *,
-    attempt: int,
-    waited: float,
-) -> float | None:
-    if isinstance(outcome, _Failure):
-        if outcome.reason == httpx.LocalProtocolError.__name__:
-            return None  # the request itself cannot be sent
-        return policy.delay_after_failure(
-            attempt=attempt, method=request.method, maybe_carried_out=outcome.maybe_carried_out, waited=waited
+class Transport:
+    """Sends the calls of one client. `longest_body` is in bytes, decompressed."""
+
+    def __init__(self, *, auth: StepAuth, clock: Clock, throttle: Throttle | None, longest_body: int) -> None:
+        self._auth = auth
+        self._clock = clock
+        self._throttle = throttle
+        self._longest_body = longest_body
+        self.listeners: Listeners[Attempt] = Listeners()
+
+    def send(self, client: httpx.Client, call: Call) -> httpx.Response:
+        """Return the read response, of whatever status.
+
+        Raises TransportError where none came, and what the auth flow raises.
+        """
+        with contextlib.closing(self._story(call)) as story:
+            result: _Outcome | None = None
+            while True:
+                try:
+                    step = next(story) if result is None else story.send(result)
+                except StopIteration as stop:
+                    return cast("httpx.Response", stop.value)
+                if isinstance(step, _Go):
+                    result = self._attempt(client, call.request)
+                else:
+                    self._clock.sleep(step)
+                    result = None
+
+    async def send_async(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
+        """Return the read response, as `send` does."""
+        with contextlib.closing(self._story(call)) as story:
+            result: _Outcome | None = None
+            while True:
+                try:
+                    step = next(story) if result is None else story.send(result)
+                except StopIteration as stop:
+                    return cast("httpx.Response", stop.value)
+                if isinstance(step, _Go):
+                    result = await self._attempt_async(client, call.request, step.seconds)
+                else:
+                    await self._clock.sleep_async(step)
+                    result = None
+
+    def _story(self, call: Call) -> Generator[_Go | float, _Outcome, httpx.Response]:
+        policy, began, waited = call.policy, self._clock.monotonic(), 0.0
+        timeouts = cast("dict[str, float | None]", call.request.extensions.get("timeout", {}))
+        for number in itertools.count(1):
+            turn = yield from self._take_turn(call, began)
+            at, started = self._clock.wall(), self._clock.monotonic()
+            left = policy.left(started - began)
+            call.request.extensions["timeout"] = _within(timeouts, left)
+            try:
+                outcome = yield _Go(left)
+            except BaseException:
+                self._end_turn(turn, None)
+                raise
+            self._end_turn(turn, outcome)
+            now = self._clock.monotonic()
+            delay = self._delay(call, outcome, attempt=number, waited=waited, elapsed=now - began)
+            self._tell(call, outcome, number=number, at=at, seconds=now - started, delay=delay)
+            if delay is None:
+                return _result(call.request, outcome, number)
+            yield delay
+            waited += delay
+        raise AssertionError  # count() does not end
+
+    def _take_turn(self, call: Call, began: float) -> Generator[float, None, int]:
+        if self._throttle is None:
+            return 0
+        ticket = self._throttle.join(call.priority)
+        try:
+            while True:
+                wait, turn = self._throttle.ask(ticket)
+                if turn:
+                    return turn
+                left = call.policy.left(self._clock.monotonic() - began)
+                if left is not None and wait >= left:
+                    failure = _Failure("Throttled", None, maybe_carried_out=False)
+                    raise _error(call.request, failure, attempts=0)
+                yield wait
+        finally:
+            self._throttle.leave(ticket)
+
+    def _end_turn(self, turn: int, outcome: _Outcome | None) -> None:
+        if self._throttle is None:
+            return
+        if not isinstance(outcome, httpx.Response):
+            self._throttle.failed(turn)
+            return
+        wall = self._clock.wall()
+        refused = outcome.status_code == 429
+        self._throttle.answered(
+            turn,
+            rate_limit(outcome.headers),
+            more_in=reset_delay(outcome.headers, wall),
+            refused_for=(server_delay(outcome.headers, wall) or _REFUSED_WAIT) if refused else None,
         )
-    return policy.delay_after_answer(
-        attempt=attempt,
-        method=request.method,
-        status_code=outcome.status_code,
-        asked=server_delay(outcome.headers, clock.wall()),
-        waited=waited,
+
+    def _attempt(self, client: httpx.Client, request: httpx.Request) -> _Outcome:
+        response: httpx.Response | None = None
+        try:
+            # The flow yields the request itself at least: there is a response, or an error was raised.
+            response = cast("httpx.Response", run(client, self._auth, self._auth.steps(request), request))
+            return read(response, self._longest_body)
+        except httpx.RequestError as error:
+            return _failure(error, response)
+
+    async def _attempt_async(
+        self, client: httpx.AsyncClient, request: httpx.Request, seconds: float | None
+    ) -> _Outcome:
+        response: httpx.Response | None = None
+        with anyio.move_on_after(seconds):
+            try:
+                response = cast(
+                    "httpx.Response",
+                    await run_async(client, self._auth, self._auth.steps(request), request),
+                )
+                return await read_async(response, self._longest_body)
+            except httpx.RequestError as error:
+                return _failure(error, response)
+        return _Failure(
+            "Deadline", None if response is None else response.status_code, maybe_carried_out=True
+        )
+
+    def _delay(
+        self, call: Call, outcome: _Outcome, *, attempt: int, waited: float, elapsed: float
+    ) -> float | None:
+        method = call.request.method
+        if isinstance(outcome, _Failure):
+            if outcome.reason == httpx.LocalProtocolError.__name__:
+                return None  # the request itself cannot be sent
+            return call.policy.delay_after_failure(
+                attempt=attempt,
+                method=method,
+                maybe_carried_out=outcome.maybe_carried_out,
+                waited=waited,
+                elapsed=elapsed,
+            )
+        return call.policy.delay_after_answer(
+            attempt=attempt,
+            method=method,
+            status_code=outcome.status_code,
+            asked=server_delay(outcome.headers, self._clock.wall()),
+            waited=waited,
+            elapsed=elapsed,
+        )
+
+    def _tell(
+        self, call: Call, outcome: _Outcome, *, number: int, at: float, seconds: float, delay: float | None
+    ) -> None:
+        answer = outcome if isinstance(outcome, httpx.Response) else None
+        if delay is not None:
+            what = outcome.reason if isinstance(outcome, _Failure) else outcome.status_code
+            _log.info(
+                "%s %s: %s at attempt %d; again in %.1f s",
+                call.request.method,
+                shown_path(call.request),
+                what,
+                number,
+                delay,
+            )
+        if self.listeners:
+            self.listeners.tell(
+                Attempt(
+                    operation=call.operation.name,
+                    method=call.request.method,
+                    path=call.operation.path,
+                    number=number,
+                    at=at,
+                    seconds=seconds,
+                    status_code=outcome.status_code,
+                    reason=outcome.reason if isinstance(outcome, _Failure) else None,
+                    again_in=delay,
+                    request_id=None if answer is None else answer.headers.get("x-auth0-requestid"),
+                    rate_limit=None if answer is None else rate_limit(answer.headers),
+                )
+            )
+
+
+def _within(timeouts: dict[str, float | None], left: float | None) -> dict[str, float | None]:
+    if left is None:
+        return timeouts
+    left = max(left, 0.001)
+    return {
+        name: left if (seconds := timeouts.get(name)) is None else min(seconds, left)
+        for name in ("connect", "read", "write", "pool")
+    }
+
+
+def _failure(error: httpx.RequestError, response: httpx.Response | None) -> _Failure:
+    return _Failure(
+        type(error).__name__,
+        None if response is None else response.status_code,
+        maybe_carried_out=not isinstance(error, _NEVER_SENT),
     )
 
 
-def _result(request: httpx.Request, outcome: httpx.Response | _Failure, attempt: int) -> httpx.Response:
+def _result(request: httpx.Request, outcome: _Outcome, attempts: int) -> httpx.Response:
     if isinstance(outcome, _Failure):
-        raise TransportError(
-            method=request.method,
-            path=shown_path(request),
-            reason=outcome.reason,
-            status_code=outcome.status_code,
-            attempts=attempt,
-            maybe_carried_out=outcome.maybe_carried_out and request.method not in SAFE,
-        )
+        raise _error(request, outcome, attempts)
     return outcome
 
 
-def _log_retry(
-    request: httpx.Request, outcome: httpx.Response | _Failure, attempt: int, delay: float
-) -> None:
-    what = outcome.reason if isinstance(outcome, _Failure) else outcome.status_code
-    _log.info(
-        "%s %s: %s at attempt %d; again in %.1f s", request.method, shown_path(request), what, attempt, delay
+def _error(request: httpx.Request, failure: _Failure, attempts: int) -> TransportError:
+    return TransportError(
+        method=request.method,
+        path=shown_path(request),
+        reason=failure.reason,
+        status_code=failure.status_code,
+        attempts=attempts,
+        maybe_carried_out=failure.maybe_carried_out and request.method not in SAFE,
     )

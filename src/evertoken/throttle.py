@@ -1,0 +1,238 @@
+"""Pacing calls so that the tenant's rate limit is not met. Decisions only: whoever sends does the waiting.
+
+The API has a token bucket and tells of it with every answer: its size, what is left, and the second when
+more is added. How fast it fills it does not tell: that is learned from how much is there after so many
+requests and seconds. Whatever others take shows as a slower filling, so that pacing yields to them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import itertools
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from evertoken.clock import SYSTEM_CLOCK, Clock
+from evertoken.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from evertoken.errors import RateLimit
+    from evertoken.operation import Priority
+
+_RANKS: Final[dict[str, int]] = {"interactive": 0, "batch": 1}
+
+_LEARN_FROM: Final = 1.0
+"""Seconds from which the filling of the bucket is learned: it is counted in whole requests."""
+
+_CAUTION: Final = 0.95
+"""The share of the learned rate that is counted on. What it leaves is seen in the next answer, and used."""
+
+_MARGIN: Final = 0.1
+_MOST_MARGIN: Final = 2.0
+"""The share of the bucket, and requests at most, that are left in it, as others take some unforeseen."""
+
+_PROBE_AFTER: Final = 2.0
+"""Seconds after the last request when another one is sent to see whether the bucket fills faster by now."""
+
+_SHORTEST_WAIT: Final = 0.002
+_LOOK_AGAIN: Final = 1.0
+"""Seconds until a call that waits looks again, or a quarter of its wait: meanwhile there may be more."""
+
+_FIRST_ANSWER_WAIT: Final = 0.02
+_UNKNOWN_RATE_WAIT: Final = 0.1
+"""Seconds between looks while the first answer, or the rate, is not known."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Ticket:
+    """A call that waits for its turn, by rank and order of coming."""
+
+    rank: int
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    """What an answer told: `left` requests in the bucket after request `number`, at the second `at`."""
+
+    number: int
+    at: float
+    left: int
+
+
+class Throttle:
+    """Holds calls back as the API's rate limit asks for. Give it to all clients of one tenant in a process.
+
+    `reserve` is the share of the bucket, 0 to below 1, that is left to others, such as the sign-ins of end
+    users: with 0.3, calls wait while less than 30 % is left. Safe for threads, asyncio and trio at once.
+
+    One answer has to come before it knows the bucket: until then calls go one by one. A tenant, or a proxy,
+    that sends no x-ratelimit headers is not throttled.
+    """
+
+    def __init__(self, *, reserve: float = 0.0, clock: Clock = SYSTEM_CLOCK) -> None:
+        if isinstance(reserve, bool) or not isinstance(reserve, int | float) or not 0 <= reserve < 1:
+            raise ArgumentError("reserve", f"{reserve!r} is no share of the bucket; give 0 to below 1")
+        self._reserve = reserve
+        self._clock = clock
+        self._limit: int | None = None
+        self._unlimited = False
+        self._level = 0.0
+        self._level_at = 0.0
+        self._rate: float | None = None
+        self._more_at = 0.0
+        self._way = 0.0
+        self._blocked_until = 0.0
+        self._anchor: _Known | None = None
+        self._latest = 0
+        self._sent = 0
+        self._sent_at = 0.0
+        self._tickets = itertools.count(1)
+        self._reset_after_fork()
+        _throttles.add(self)
+
+    def _reset_after_fork(self) -> None:
+        # Whoever waited or was under way in the parent does neither in the child.
+        self._lock = threading.Lock()
+        self._waiting: list[Ticket] = []
+        self._under_way: dict[int, float] = {}
+
+    def __repr__(self) -> str:
+        return f"Throttle(reserve={self._reserve!r})"
+
+    @property
+    def rate(self) -> float | None:
+        """Requests per second that the bucket gains beside what others take, None while not known."""
+        return self._rate
+
+    def join(self, priority: Priority) -> Ticket:
+        """Begin to wait. Whoever joins asks until its turn comes, or leaves."""
+        with self._lock:
+            ticket = Ticket(_RANKS[priority], next(self._tickets))
+            bisect.insort(self._waiting, ticket)
+            return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Wait no longer. Nothing happens to one whose turn has come."""
+        with self._lock:
+            self._remove(ticket)
+
+    def ask(self, ticket: Ticket) -> tuple[float, int]:
+        """Return the seconds to wait before asking again, and 0 with the number of the request to send."""
+        with self._lock:
+            now = self._clock.monotonic()
+            wait = self._wait(bisect.bisect_left(self._waiting, ticket), now)
+            if wait > 0:
+                return max(_SHORTEST_WAIT, min(wait, max(_LOOK_AGAIN, wait / 4))), 0
+            self._remove(ticket)
+            self._fill(now)
+            self._level -= 1
+            self._sent += 1
+            self._under_way[self._sent] = self._sent_at = now
+            return 0.0, self._sent
+
+    def answered(
+        self,
+        number: int,
+        bucket: RateLimit | None,
+        *,
+        more_in: float | None = None,
+        refused_for: float | None = None,
+    ) -> None:
+        """Take note of an answer. `more_in` is the number of seconds until the bucket's reset.
+
+        `refused_for`: it was 429, and asked to wait so many seconds.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            sent_at = self._under_way.pop(number, now)
+            if refused_for is not None:
+                self._blocked_until = max(self._blocked_until, now + refused_for)
+            if bucket is None or bucket.limit is None or bucket.remaining is None:
+                self._unlimited = self._limit is None and refused_for is None
+                return
+            self._unlimited = False
+            self._limit = max(1, bucket.limit)
+            self._more_at = now + (more_in or 0.0)
+            self._way += ((now - sent_at) / 2 - self._way) / 8
+            # The API counted it about half-way between.
+            self._learn(_Known(number, (sent_at + now) / 2, bucket.remaining))
+
+    def failed(self, number: int) -> None:
+        """Take note that a request had no answer."""
+        with self._lock:
+            self._under_way.pop(number, None)
+
+    def _remove(self, ticket: Ticket) -> None:
+        place = bisect.bisect_left(self._waiting, ticket)
+        if place < len(self._waiting) and self._waiting[place] == ticket:
+            del self._waiting[place]
+
+    def _wait(self, ahead: int, now: float) -> float:
+        """Return the seconds until one with so many ahead of it may go, 0 for now."""
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        if self._unlimited:
+            return 0.0
+        if self._limit is None:
+            return _FIRST_ANSWER_WAIT if self._under_way or ahead else 0.0
+        # All ahead of it could go, too: it need not wait for those that sleep.
+        missing = ahead + 1 + self._floor() - self._filled(now + self._on_the_way())
+        if missing <= 0:
+            return 0.0
+        if not self._under_way and not ahead and now >= max(self._more_at, self._sent_at + _PROBE_AFTER):
+            return 0.0
+        return missing / self._rate if self._rate else _UNKNOWN_RATE_WAIT
+
+    def _on_the_way(self) -> float:
+        # The bucket fills while a request travels; far ahead the filling is a guess.
+        return min(self._way, (self._limit or 0) / 2 / self._rate) if self._rate else 0.0
+
+    def _floor(self) -> float:
+        limit = self._limit or 0
+        return max(self._reserve * limit, min(_MARGIN * limit, _MOST_MARGIN))
+
+    def _filled(self, now: float) -> float:
+        gained = (self._rate or 0.0) * _CAUTION * max(0.0, now - self._level_at)
+        return min(float(self._limit or 0), self._level + gained)
+
+    def _fill(self, now: float) -> None:
+        self._level, self._level_at = self._filled(now), now
+
+    def _learn(self, known: _Known) -> None:
+        # Requests sent later are not counted in what the answer tells. Answers may overtake each other:
+        # an older one can tell of less, never of more.
+        level = known.left - sum(number > known.number for number in self._under_way)
+        if known.number < self._latest:
+            self._level = min(self._level, level)
+            return
+        self._latest = known.number
+        self._level, self._level_at = level, known.at
+        anchor, is_full = self._anchor, known.left >= (self._limit or 0) - 1
+        if anchor is not None and known.at - anchor.at >= _LEARN_FROM:
+            gained = known.left - anchor.left + known.number - anchor.number
+            rate, before = max(0.0, gained / (known.at - anchor.at)), self._rate
+            if before is None:
+                self._rate = rate
+            elif not is_full:
+                self._rate = (before + rate) / 2
+            elif rate > before:
+                self._rate = rate  # at least: a full bucket gains nothing more
+        elif anchor is not None and not is_full:
+            return
+        self._anchor = known
+
+
+_throttles: weakref.WeakSet[Throttle] = weakref.WeakSet()
+
+
+def _reset_all_after_fork() -> None:
+    for throttle in _throttles:
+        throttle._reset_after_fork()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all_after_fork)
