@@ -17,7 +17,7 @@ import httpx
 import pytest
 import respx
 
-import evertoken.sender
+import evertoken.setup
 from evertoken import (
     APIError,
     ArgumentError,
@@ -62,7 +62,7 @@ class Run(Protocol):
 @pytest.fixture(params=["sync", "asyncio", "trio"])
 def run(request: pytest.FixtureRequest, time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that makes one call with a new client, in one of the colours."""
-    monkeypatch.setattr(evertoken.sender, "SYSTEM_CLOCK", time.clock())
+    monkeypatch.setattr(evertoken.setup, "SYSTEM_CLOCK", time.clock())
 
     def run_sync(call: Callable[[AnyClient], Any], /, **options: Any) -> Any:
         with ManagementClient(**{**CREDENTIALS, **options}) as client:

@@ -17,9 +17,21 @@ SOURCE = ROOT / "src" / "evertoken"
 
 # Dependencies point down only: a module imports from its own layer's values or from layers above it here.
 LAYERS = [
-    {"_version", "clock", "errors", "events", "operation", "token", "origin", "model", "redact"},
-    {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "lifetime", "renewal", "retry"},
-    {"fit", "drift", "wire", "pages", "paging", "options"},
+    {
+        "_version",
+        "clock",
+        "errors",
+        "attempt",
+        "events",
+        "listeners",
+        "operation",
+        "token",
+        "origin",
+        "model",
+        "redact",
+    },
+    {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "lifetime", "renewal", "retry", "throttle"},
+    {"fit", "drift", "wire", "pages", "paging", "correlation", "options"},
     {"store", "store_encrypted", "store_file", "store_redis"},
     {
         "flow",
@@ -31,6 +43,7 @@ LAYERS = [
         "codec",
         "pump",
         "background",
+        "body",
         "transport",
         "testing",
     },
@@ -39,7 +52,7 @@ LAYERS = [
     {"cli", "__main__", "generate"},
 ]
 HTTPX = {
-    "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "transport",
+    "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "transport",
     "setup", "sender", "client",
 }  # fmt: skip
 
@@ -92,7 +105,8 @@ def test_layers_point_down(path: pathlib.Path) -> None:
 def test_httpx_is_named_at_the_edge_only(path: pathlib.Path) -> None:
     """So that another HTTP library finds few places to serve."""
     if is_in(imports(path), "httpx"):
-        assert module_of(path) in HTTPX | {"cli"}
+        # An operation's options name the type of a response.
+        assert module_of(path) in HTTPX | {"cli", "operation"}
 
 
 def test_library_and_local_tenant_never_meet() -> None:
@@ -139,6 +153,7 @@ def test_every_test_has_a_sentence() -> None:
 def test_hand_written_modules_stay_short() -> None:
     """About 300 lines; a longer one stands here with its reason."""
     reasons = {
+        "client.py": "both clients repeat every option, so that editors and readers see them",
         "fit.py": "one walk over annotations",
         "methods.py": "one pass from operations to what the templates need",
         "pages.py": "one decision, with the reasons for each of its cases",

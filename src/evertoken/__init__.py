@@ -10,10 +10,12 @@
 """
 
 from evertoken._version import __version__
+from evertoken.attempt import Attempt
 from evertoken.auth import ManagementAuth
 from evertoken.bearer import BearerAuth
 from evertoken.client import AsyncManagementClient, ManagementClient
 from evertoken.clock import Clock
+from evertoken.correlation import correlation_id
 from evertoken.drift import DriftWarning
 from evertoken.errors import (
     APIError,
@@ -45,6 +47,7 @@ from evertoken.store import Lease, LeasingTokenStore, MemoryTokenStore, StoreErr
 from evertoken.store_encrypted import EncryptedTokenStore
 from evertoken.store_file import FileTokenStore
 from evertoken.store_redis import RedisTokenStore
+from evertoken.throttle import Throttle
 from evertoken.token import AccessToken, Secret
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "AsyncListCall",
     "AsyncManagementClient",
     "AsyncPager",
+    "Attempt",
     "BadRequestError",
     "BearerAuth",
     "ClientSecretBasic",
@@ -91,6 +95,7 @@ __all__ = [
     "ServerError",
     "StoreError",
     "SyncPager",
+    "Throttle",
     "TokenError",
     "TokenEvent",
     "TokenRequest",
@@ -101,4 +106,5 @@ __all__ = [
     "UnauthorizedError",
     "Unset",
     "__version__",
+    "correlation_id",
 ]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 LONGEST_BODY: Final = 64 * 1024 * 1024
 """Bytes, decompressed, unless a client is told otherwise."""
 
-_PIECES: Final = {"gzip": 16_384, "deflate": 16_384}
-_SMALL_PIECE: Final = 64
+_PIECES: Final = {"gzip": 4_096, "deflate": 4_096}
+_SMALL_PIECE: Final = 16
 """Bytes that are decompressed at once, since a decoder of httpx returns all that they expand to: about a
 thousandfold for the two, without a known bound for others and for one within the other."""
 
@@ -25,53 +25,67 @@ def read(response: httpx.Response, longest: int) -> httpx.Response:
     """Return the response with its body read. Raises DecodeError beyond `longest` bytes."""
     if response.is_closed:
         return response
-    pieces = _pieces(response, longest)
-    if pieces is None:
-        response.read()
-        return response
-    body = bytearray()
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > longest:
-            response.close()
-            raise _too_large(response, longest)
-    return _decoded(response, bytes(body))
+    body = _Bounded(response, longest)
+    try:
+        if not body.compressed:
+            response.read()
+            body.check()
+            return response
+        for piece in response.iter_bytes():
+            body.keep(piece)
+        return body.decoded()
+    except _TooLargeError:
+        response.close()
+    raise _too_large(response, longest)
 
 
 async def read_async(response: httpx.Response, longest: int) -> httpx.Response:
     """Return the response as `read` does."""
     if response.is_closed:
         return response
-    pieces = _pieces(response, longest)
-    if pieces is None:
-        await response.aread()
-        return response
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > longest:
-            await response.aclose()
-            raise _too_large(response, longest)
-    return _decoded(response, bytes(body))
+    body = _Bounded(response, longest)
+    try:
+        if not body.compressed:
+            await response.aread()
+            body.check()
+            return response
+        async for piece in response.aiter_bytes():
+            body.keep(piece)
+        return body.decoded()
+    except _TooLargeError:
+        await response.aclose()
+    raise _too_large(response, longest)
 
 
-class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces of a size, None for those in which it comes; no longer than it may be."""
+class _TooLargeError(Exception):
+    pass
 
-    def __init__(self, response: httpx.Response, size: int | None, longest: int) -> None:
+
+class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Takes the place of a response's stream: small pieces, where they are compressed, up to the bound.
+
+    What is too long is read to its end, if that is not far, and dropped: iterators that are left in the
+    middle would have to be closed by the event loop, and the connection with them.
+    """
+
+    def __init__(self, response: httpx.Response, longest: int) -> None:
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        self.compressed: bool = encoding not in {"", "identity"}
+        self._size = _PIECES.get(encoding, _SMALL_PIECE)
         self._response = response
         self._stream = response.stream
-        self._size = size
         self._longest = longest
-        self._count = 0
+        self._read = 0
+        self._kept = bytearray()
+        response.stream = self
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in cast("httpx.SyncByteStream", self._stream):
-            yield from self._cut(chunk)
+            yield from self._pieces(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in cast("httpx.AsyncByteStream", self._stream):
-            for piece in self._cut(chunk):
+            for piece in self._pieces(chunk):
                 yield piece
 
     def close(self) -> None:
@@ -80,38 +94,43 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await cast("httpx.AsyncByteStream", self._stream).aclose()
 
-    def _cut(self, chunk: bytes) -> Iterator[bytes]:
-        self._count += len(chunk)
-        if self._count > self._longest:
-            raise _too_large(self._response, self._longest)
-        if self._size is None or len(chunk) <= self._size:
-            return iter((chunk,))
-        size = self._size
-        return (chunk[start : start + size] for start in range(0, len(chunk), size))
+    def keep(self, piece: bytes) -> None:
+        """Add what a piece was decompressed to, as far as it is within the bound."""
+        self._kept += piece[: self._longest + 1 - len(self._kept)]
 
+    def decoded(self) -> httpx.Response:
+        """Return the response with what was kept as its body."""
+        self.check()
+        response = self._response
+        headers = response.headers.copy()
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)
+        decoded = httpx.Response(
+            response.status_code,
+            headers=headers,
+            content=bytes(self._kept),
+            request=response.request,
+            extensions=response.extensions,
+            history=response.history,
+        )
+        decoded.elapsed = response.elapsed
+        return decoded
 
-def _pieces(response: httpx.Response, longest: int) -> int | None:
-    """Wrap the body; return the size of the pieces in which it is to be decompressed, None where it is not."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    size = None if encoding in {"", "identity"} else _PIECES.get(encoding, _SMALL_PIECE)
-    response.stream = _Pieces(response, size, longest)
-    return size
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        self._read += len(chunk)
+        size = self._size if self.compressed else len(chunk) or 1
+        for start in range(0, len(chunk), size):
+            if not self._is_too_long():
+                yield chunk[start : start + size]
+        if self._read > 2 * self._longest:
+            raise _TooLargeError
 
+    def _is_too_long(self) -> bool:
+        return max(self._read, len(self._kept)) > self._longest
 
-def _decoded(response: httpx.Response, body: bytes) -> httpx.Response:
-    framing = {"content-encoding", "content-length", "transfer-encoding"}
-    decoded = httpx.Response(
-        response.status_code,
-        headers=[
-            (name, value) for name, value in response.headers.raw if name.decode().lower() not in framing
-        ],
-        content=body,
-        request=response.request,
-        extensions=response.extensions,
-        history=response.history,
-    )
-    decoded.elapsed = response.elapsed
-    return decoded
+    def check(self) -> None:
+        if self._is_too_long():
+            raise _TooLargeError
 
 
 def _too_large(response: httpx.Response, longest: int) -> DecodeError:
@@ -119,7 +138,7 @@ def _too_large(response: httpx.Response, longest: int) -> DecodeError:
         method=response.request.method,
         path=shown_path(response.request),
         status_code=response.status_code,
-        problem=f"its body is larger than {longest} bytes; ask for less, or give the client a larger max_body",
+        problem=f"its body is larger than {longest} bytes; ask for less, or give the client more max_body",
         body="",
         request_id=response.headers.get("x-auth0-requestid"),
     )

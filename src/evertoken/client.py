@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from evertoken.body import LONGEST_BODY
 from evertoken.secret import GivenSecret, hide
 from evertoken.sender import AsyncSender, SyncSender
-from evertoken.setup import DEFAULT_MAX_RETRIES, Calls, env, make_auth, management_auth
+from evertoken.setup import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_MAX_WAIT,
+    Calls,
+    env,
+    make_auth,
+    make_transport,
+    management_auth,
+)
 from evertoken.token import AccessToken, Secret
 from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 
@@ -18,11 +27,13 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from evertoken.attempt import Attempt
     from evertoken.grant import Grant
-    from evertoken.operation import ListOperation, Operation, RequestOptions
+    from evertoken.operation import ListOperation, Operation, Priority, RequestOptions
     from evertoken.paging import AsyncListCall, SyncPager
     from evertoken.renewal import TokenSource
     from evertoken.store import TokenStore
+    from evertoken.throttle import Throttle
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -41,15 +52,17 @@ class ManagementClient(GroupsOfClient):
     - `token`, a string, or a callable that is asked for every request.
 
     `audience` is needed only where `domain` is a custom domain: `https://{canonical domain}/api/v2/`.
-    `organization` is sent with the token request. `token_store` keeps tokens beyond this process.
-    Clients with equal domain, credentials, audience and organization and the same `token_store` share one
-    token, of whatever colour; with `share_token=False` this one has its own.
-    `base_url` is the API's root where that is not `https://{domain}/api/v2`. `headers` go with every call.
-    `custom_domain` is sent as Auth0-Custom-Domain where the API honours it. `client_info` replaces what
-    Auth0-Client tells the tenant's logs (`name`, `version`, `env`). `timeout` is in seconds (30, or that of
-    `httpx_client`). `max_retries` counts attempts after the first. `strict` makes an answer that does not
-    fit the spec a DecodeError instead of a warning. `httpx_client` sends everything, token requests too;
-    it stays open when this client is closed.
+    `organization` is sent with the token request. `token_store` keeps tokens beyond this process. Clients
+    with equal domain, credentials, audience and organization and the same `token_store` share one token, of
+    whatever colour; with `share_token=False` this one has its own. `base_url` is the API's root where that is
+    not `https://{domain}/api/v2`. `headers` go with every call. `custom_domain` is sent as
+    Auth0-Custom-Domain where the API honours it. `client_info` replaces what Auth0-Client tells the tenant's
+    logs (`name`, `version`, `env`); False leaves it out. `timeout` is in seconds (30, or that of
+    `httpx_client`). `max_retries` counts attempts after the first, `max_wait` is the seconds that the waits
+    between them may take, `deadline` those of a call in all. A `throttle`, one for all clients of a tenant,
+    keeps calls within the rate limit; `priority` tells it who goes first. An answer may have `max_body`
+    bytes, decompressed. `strict` makes an answer that does not fit the spec a DecodeError instead of a
+    warning. `httpx_client` sends everything, token requests too; it stays open when this client is closed.
 
     Raises ArgumentError for arguments that cannot be right; nothing is sent before the first call.
     """
@@ -161,6 +174,14 @@ class ManagementClient(GroupsOfClient):
     ) -> SyncPager[ItemT, PageT]:
         """Return the first page of a list, which fetches the others."""
         return self._sending.send_list(operation, request_options)
+
+    def add_listener(self, listener: Callable[[Attempt], object]) -> None:
+        """Call `listener` with every `Attempt` from now on, in the caller's thread: for metrics."""
+        self._sending.transport.listeners.add(listener)
+
+    def remove_listener(self, listener: Callable[[Attempt], object]) -> None:
+        """Call it no longer."""
+        self._sending.transport.listeners.remove(listener)
 
     def close(self) -> None:
         """Close the connections, unless the httpx client was given."""
@@ -296,6 +317,14 @@ class AsyncManagementClient(AsyncGroupsOfClient):
     ) -> AsyncListCall[ItemT, PageT]:
         """Return the call of a list: await it for the first page, or iterate over it for every row."""
         return self._sending.send_list(operation, request_options)
+
+    def add_listener(self, listener: Callable[[Attempt], object]) -> None:
+        """Call `listener` with every `Attempt` from now on, in the caller's task: for metrics."""
+        self._sending.transport.listeners.add(listener)
+
+    def remove_listener(self, listener: Callable[[Attempt], object]) -> None:
+        """Call it no longer."""
+        self._sending.transport.listeners.remove(listener)
 
     async def aclose(self) -> None:
         """Close the connections of the current event loop, unless the httpx client was given."""

@@ -14,17 +14,15 @@ if TYPE_CHECKING:
 LONGEST: Final = 64
 """Characters that the API takes."""
 
-_current: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    "evertoken_correlation_id", default=None
-)
+_current: contextvars.ContextVar[str | None] = contextvars.ContextVar("correlation_id", default=None)
 
 
 @contextlib.contextmanager
 def correlation_id(value: str) -> Generator[None]:
-    """Send X-Correlation-ID with every write in this block, of whatever client: it shows in the tenant's logs.
+    """Send X-Correlation-ID with every write in this block: it shows in the tenant's logs.
 
-    For the thread or task, and the tasks that are begun in the block. At most 64 characters of printable
-    ASCII. The option `correlation_id` of a call goes ahead of it.
+    For all clients, in this thread or task and in the tasks that are begun in the block. At most 64
+    characters of printable ASCII. The option `correlation_id` of a call goes ahead of it.
     """
     token = _current.set(check_correlation_id(value))
     try:

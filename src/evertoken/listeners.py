@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EventT = TypeVar("EventT")
 
@@ -12,11 +14,12 @@ _log = logging.getLogger("evertoken")
 
 
 class Listeners(Generic[EventT]):
-    """Functions that are called with every event. A tuple that is replaced: a call under way sees no change."""
+    """Functions that are called with every event."""
 
     __slots__ = ("_listeners",)
 
     def __init__(self) -> None:
+        # Replaced, never changed: a call under way sees the old one.
         self._listeners: tuple[Callable[[EventT], object], ...] = ()
 
     def __bool__(self) -> bool:

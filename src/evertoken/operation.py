@@ -43,7 +43,7 @@ class Unset(enum.Enum):
 UNSET: Final = Unset.UNSET
 
 Priority: TypeAlias = Literal["interactive", "batch"]
-"""Who goes first where calls have to wait: `interactive` before `batch`, else in the order in which they came."""
+"""Who goes first where calls have to wait: `interactive` before `batch`, else as they came."""
 
 QueryValue = str | int | float | bool | Sequence[str] | None
 

@@ -18,7 +18,6 @@ from evertoken.errors import ArgumentError
 from evertoken.options import check_priority, check_timeout
 from evertoken.origin import parse_base_url, parse_domain
 from evertoken.retry import RetryPolicy
-from evertoken.throttle import Throttle
 from evertoken.transport import Call, Transport
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from evertoken.operation import Operation, Priority, RequestOptions
     from evertoken.secret import GivenSecret
     from evertoken.store import TokenStore
+    from evertoken.throttle import Throttle
     from evertoken.token import Secret
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -73,7 +73,7 @@ class Calls:
         for name, seconds in (("timeout", timeout), ("deadline", deadline)):
             if seconds is not None:
                 check_timeout(name, seconds)
-        self._priority = check_priority(priority)
+        self._priority: Priority = check_priority(priority)
         self.own_timeout: float = DEFAULT_TIMEOUT if timeout is None else timeout
         self._timeout = timeout
         self._policy = RetryPolicy(
@@ -130,10 +130,7 @@ def ssl_context() -> ssl.SSLContext:
 
 def make_transport(auth: StepAuth, throttle: Throttle | None, max_body: int) -> Transport:
     """Return what sends the calls of a client; raise ArgumentError where it cannot."""
-    if throttle is not None and not isinstance(throttle, Throttle):
-        raise ArgumentError("throttle", "is no evertoken.Throttle; one serves all clients of a tenant")
-    if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
-        raise ArgumentError("max_body", f"{max_body!r} is no number of bytes from 1")
+    _check_bytes("max_body", max_body)
     return Transport(auth=auth, clock=SYSTEM_CLOCK, throttle=throttle, longest_body=max_body)
 
 
@@ -192,6 +189,11 @@ def _check_retries(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ArgumentError("max_retries", f"{value!r} is no whole number from 0")
     return value
+
+
+def _check_bytes(argument: str, count: object) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ArgumentError(argument, f"{count!r} is no number of bytes from 1")
 
 
 def _check_wait(argument: str, seconds: object) -> float:

@@ -74,9 +74,7 @@ class Throttle:
     """
 
     def __init__(self, *, reserve: float = 0.0, clock: Clock = SYSTEM_CLOCK) -> None:
-        if isinstance(reserve, bool) or not isinstance(reserve, int | float) or not 0 <= reserve < 1:
-            raise ArgumentError("reserve", f"{reserve!r} is no share of the bucket; give 0 to below 1")
-        self._reserve = reserve
+        self._reserve = _check_share(reserve)
         self._clock = clock
         self._limit: int | None = None
         self._unlimited = False
@@ -183,9 +181,10 @@ class Throttle:
         missing = ahead + 1 + self._floor() - self._filled(now + self._on_the_way())
         if missing <= 0:
             return 0.0
-        if not self._under_way and not ahead and now >= max(self._more_at, self._sent_at + _PROBE_AFTER):
-            return 0.0
-        return missing / self._rate if self._rate else _UNKNOWN_RATE_WAIT
+        wait = missing / self._rate if self._rate else _UNKNOWN_RATE_WAIT
+        if self._under_way or ahead:
+            return wait
+        return max(0.0, min(wait, max(self._more_at, self._sent_at + _PROBE_AFTER) - now))
 
     def _on_the_way(self) -> float:
         # The bucket fills while a request travels; far ahead the filling is a guess.
@@ -224,6 +223,12 @@ class Throttle:
         elif anchor is not None and not is_full:
             return
         self._anchor = known
+
+
+def _check_share(share: object) -> float:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise ArgumentError("reserve", f"{share!r} is no share of the bucket; give 0 to below 1")
+    return float(share)
 
 
 _throttles: weakref.WeakSet[Throttle] = weakref.WeakSet()

@@ -142,7 +142,7 @@ class Transport:
             waited += delay
         raise AssertionError  # count() does not end
 
-    def _take_turn(self, call: Call, began: float) -> Generator[float, None, int]:
+    def _take_turn(self, call: Call, began: float) -> Generator[float, object, int]:
         if self._throttle is None:
             return 0
         ticket = self._throttle.join(call.priority)

@@ -1,0 +1,117 @@
+"""Bodies of answers are bounded, whatever they were compressed from."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from evertoken import AsyncManagementClient, DecodeError, ManagementClient
+from support import DOMAIN
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+MEGABYTE = 1024 * 1024
+
+
+class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def answer(body: bytes, encoding: str | None, chunk: int = 65_536) -> tuple[httpx.Response, Stream]:
+    stream = Stream(*(body[start : start + chunk] for start in range(0, len(body), chunk)))
+    headers = {"Content-Type": "application/json"}
+    if encoding is not None:
+        headers["Content-Encoding"] = encoding
+    return httpx.Response(200, headers=headers, stream=stream), stream
+
+
+def rows(megabytes: int) -> bytes:
+    return b'[{"client_id": "' + b"x" * (megabytes * MEGABYTE) + b'"}]'
+
+
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
+}
+
+
+def make_client(response: httpx.Response, **options: Any) -> ManagementClient:
+    http = httpx.Client(transport=httpx.MockTransport(lambda _: response))
+    return ManagementClient(domain=DOMAIN, token="fixed", httpx_client=http, **options)
+
+
+@pytest.mark.parametrize("encoding", [None, *COMPRESSED])
+def test_a_body_within_the_bound_is_read_whole(encoding: str | None) -> None:
+    """Whatever it is compressed with, and in whatever chunks it comes."""
+    body = rows(1)
+    response, stream = answer(COMPRESSED[encoding](body) if encoding else body, encoding, chunk=1_000)
+    seen: list[httpx.Response] = []
+    client = make_client(response)
+    pager = client.clients.list(page=0, request_options={"on_response": seen.append})
+    assert len(pager.items[0].client_id or "") == MEGABYTE
+    assert seen[0].content == body
+    assert stream.closed
+
+
+@pytest.mark.parametrize("encoding", [None, *COMPRESSED])
+def test_a_body_beyond_the_bound_is_an_error_and_costs_little_memory(encoding: str | None) -> None:
+    """A bomb of 200 MB ends early."""
+    response, stream = answer(COMPRESSED[encoding](rows(200)) if encoding else rows(20), encoding)
+    client = make_client(response, max_body=4 * MEGABYTE)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="larger than 4194304 bytes; ask for less, or"):
+            client.clients.list(page=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * MEGABYTE
+    assert stream.closed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+async def test_tasks_read_within_the_bound_too(encoding: str | None) -> None:
+    """The same in the other colour."""
+    for megabytes, fits in ((1, True), (6, False)):
+        body = rows(megabytes)
+        response, stream = answer(gzip.compress(body) if encoding else body, encoding)
+        http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _, response=response: response))
+        client = AsyncManagementClient(domain=DOMAIN, token="fixed", httpx_client=http, max_body=4 * MEGABYTE)
+        if fits:
+            assert len((await client.clients.list(page=0)).items[0].client_id or "") == MEGABYTE
+        else:
+            with pytest.raises(DecodeError, match="larger than"):
+                await client.clients.list(page=0)
+        assert stream.closed
+
+
+def test_broken_compression_is_an_error_of_ours() -> None:
+    """Httpx calls it a network error: so do we."""
+    response, _ = answer(b"no gzip at all", "gzip")
+    client = make_client(response)
+    with pytest.raises(Exception, match="200, but the answer broke off") as caught:
+        client.clients.get("id", request_options={"max_retries": 0})
+    assert type(caught.value).__name__ == "TransportError"
