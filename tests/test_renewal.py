@@ -384,4 +384,4 @@ def test_a_listener_that_raises_costs_nothing(time: FakeTime, caplog: pytest.Log
     source.add_listener(lambda event: told.append(source.status().renewals))
     hold(source, issue(time))
     assert told == [1]
-    assert "a token listener raised" in caplog.text
+    assert "a listener raised" in caplog.text
