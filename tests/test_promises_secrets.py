@@ -346,17 +346,23 @@ def play(scenario: Scenario, server: ScriptedServer, kind: Kind, grant: Grant) -
 
 
 def shown_of(scenario: Scenario, kind: Kind, grant: Grant, secret: str) -> tuple[str, Confidential]:
-    """Play a scenario; return all that its error shows, and what that must not hold."""
-    for _ in range(5):
+    """Play a scenario; return all that its error shows, and what that must not hold.
+
+    On a busy machine a short timeout may end another step than the one that it is about: then again.
+    """
+    for rounds_left in reversed(range(1 if scenario.timeout is None else 5)):
         # Ports are used again, so that another server may have the origin of an earlier one.
         forget_tokens()
         with ScriptedServer() as server:
-            error = play(scenario, server, kind, grant)
-            if server.token_requests:
+            try:
+                error = play(scenario, server, kind, grant)
+                assert server.token_requests
+            except AssertionError:
+                if not rounds_left:
+                    raise
+            else:
                 return "" if error is None else shown_by(error), confidential_of(server, secret)
-        # On a busy machine a short timeout may end before anything was sent.
-        assert scenario.timeout is not None
-    raise AssertionError("no token request in five rounds")
+    raise AssertionError  # the last round returns or raises
 
 
 @pytest.mark.parametrize(("kind", "name"), CALLERS)
