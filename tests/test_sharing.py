@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from evertoken import AccessToken, FileTokenStore, ManagementAuth, MemoryTokenStore, TokenError
+from evertoken.flow import Call, Read
 from evertoken_tenant import Tenant, serve
 from support import CLIENTS_URL, DOMAIN, SECRET, FakeAuth0, FakeTime, api_error
 
@@ -116,6 +117,31 @@ def test_the_lease_is_given_back_when_the_renewal_fails(time: FakeTime) -> None:
         if thread.name == "evertoken-release":
             thread.join(10)
     assert (store.leases, store.released) == (0, 2)
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_the_lease_is_given_back_wherever_the_flow_is_cut_off(time: FakeTime, steps: int) -> None:
+    """At a look into the store, at the token request, at keeping the token, at the release itself."""
+    auth0, store = FakeAuth0(), FakeStore()
+    auth = make_auth(time, store)
+    flow = auth.steps(httpx.Request("GET", CLIENTS_URL))
+    step = next(flow)
+    for _ in range(steps):
+        if isinstance(step, Call):
+            step = flow.send(step.function())
+        elif isinstance(step, Read):
+            step.response.read()
+            step = flow.send(None)
+        else:
+            assert isinstance(step, httpx.Request)
+            response = auth0(step)
+            response.request = step
+            step = flow.send(response)
+    flow.close()
+    for thread in threading.enumerate():
+        if thread.name == "evertoken-release":
+            thread.join(10)
+    assert store.leases <= 0
 
 
 def test_a_refused_token_is_replaced_by_the_newest_of_the_store(time: FakeTime) -> None:

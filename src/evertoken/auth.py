@@ -179,19 +179,19 @@ class ManagementAuth(StepAuth):
         found = yield from self._kept.find(renewal.rejected, patience)
         if found.token is not None:
             return renewal.succeed(found.token, found=True)
-        # Good still: it serves if no new one can be had.
-        serves = found.due is not None and renewal.adopt(found.due)
-        if found.busy and (renewal.advisory or serves):
+        if found.due is not None:
+            renewal.adopt(found.due)
+        if found.busy and renewal.advisory:
             return renewal.postpone(LEASE_BUSY_WAIT)
         try:
             token = yield from self._ask(renewal, request, deadline)
+            yield from self._kept.put(token)
         except Exception:
             yield from self._kept.release(found.lease)
             raise
         except BaseException:
             release_aside(found.lease)
             raise
-        yield from self._kept.put(token)
         yield from self._kept.release(found.lease)
         return token
 

@@ -79,8 +79,13 @@ class Kept:
 
     def release(self, lease: Lease | None) -> Steps[None]:
         """Give the lease back."""
-        if lease is not None:
+        if lease is None:
+            return
+        try:
             yield from self._call(lease.release)
+        except BaseException:
+            release_aside(lease)
+            raise
 
     def _with_lease(self, lease: Lease, rejected: Secret | None) -> Steps[Found]:
         try:

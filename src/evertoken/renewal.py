@@ -92,12 +92,13 @@ class Renewal:
         self._source._renewed(self, self._outcome, token, found=found)  # noqa: SLF001 - one mechanism in two classes
         return token
 
-    def adopt(self, token: AccessToken) -> bool:
-        """Hold a token that a store kept and that is due: it serves on if this renewal fails.
+    def adopt(self, token: AccessToken) -> None:
+        """Hold a token that a store kept and that is due, if no other is: it serves on if this renewal fails.
 
-        Tell whether it is held: it is good beyond the mandatory window, and no other was held.
+        Not if it is about to expire, or was rejected.
         """
-        return self._source._adopted(token)  # noqa: SLF001
+        if self._source._adopted(token):  # noqa: SLF001
+            self.spare = token
 
     def fail(self, error: TokenError, *, shared: bool = True) -> AccessToken:
         """Return the old token if it is still good; else share the error with all who wait and raise it.
