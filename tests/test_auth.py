@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import logging
 import socket
 import threading
@@ -799,4 +800,13 @@ def test_mutual_tls_asks_where_discovery_says(time: FakeTime) -> None:
     document.clear()
     client = httpx.Client(transport=httpx.MockTransport(handle), auth=auth)
     with client, pytest.raises(TokenError, match="openid-configuration"):
+        client.get(CLIENTS_URL)
+
+
+def test_a_compressed_answer_of_the_token_endpoint_is_bounded_too(time: FakeTime) -> None:
+    """Nobody asked for compression, and little becomes much."""
+    body = gzip.compress(b'{"access_token": "' + b"x" * 10_000_000 + b'", "token_type": "Bearer"}')
+    answer = httpx.Response(200, content=body, headers={"Content-Encoding": "gzip"})
+    auth0 = FakeAuth0(token_answers=[answer])
+    with auth0.client(make_auth(time)) as client, pytest.raises(TokenError, match="no JSON object"):
         client.get(CLIENTS_URL)

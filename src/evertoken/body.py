@@ -8,6 +8,7 @@ import httpx
 
 from evertoken.codec import shown_path
 from evertoken.errors import DecodeError
+from evertoken.flow import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,9 +50,9 @@ async def read_async(response: httpx.Response, longest: int) -> httpx.Response:
             await response.aread()
             body.check()
             return response
-        async for piece in response.aiter_bytes():
-            body.keep(piece)
-        return body.decoded()
+        await fetch(response)
+        body.check()
+        return read(response, longest)
     except _TooLargeError:
         await response.aclose()
     raise _too_large(response, longest)

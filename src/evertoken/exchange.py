@@ -14,6 +14,7 @@ from evertoken.errors import TokenError
 from evertoken.flow import Call, FlowClosedError, Read, Sleep, Steps
 from evertoken.grant import MEDIA_TYPE, Grant, TokenRequest, parse_answer
 from evertoken.grant_mtls import mtls_token_endpoint
+from evertoken.pump import TOTAL
 from evertoken.redact import without
 from evertoken.retry import backoff
 from evertoken.token import AccessToken
@@ -155,7 +156,10 @@ class Exchange:
                 endpoint=endpoint,
                 status_code=response.status_code,
                 headers=response.headers,
-                body=response.content if response.status_code == 200 else _scrubbed(response, token_request),
+                # Once more: it may be compressed, though nobody asked for that.
+                body=(
+                    response.content if response.status_code == 200 else _scrubbed(response, token_request)
+                )[:LONGEST_BODY],
                 asked_at=asked_at,
             )
         except TokenError as error:
@@ -271,7 +275,8 @@ def _timeouts(request: httpx.Request, left: float) -> dict[str, object]:
     return {
         "timeout": {
             name: left if (seconds := timeout.get(name)) is None else min(seconds, left) for name in names
-        }
+        },
+        TOTAL: left,
     }
 
 

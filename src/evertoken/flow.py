@@ -194,7 +194,8 @@ class StepAuth(httpx.Auth):
             case Read():
                 try:
                     with anyio.move_on_after(step.seconds) as scope:
-                        await step.response.aread()
+                        await fetch(step.response)
+                        step.response.read()
                     if scope.cancelled_caught:
                         raise httpx.ReadTimeout("the answer did not end in time")
                 except httpx.RequestError:
@@ -211,6 +212,17 @@ class StepAuth(httpx.Auth):
                 # Boxed: trio takes a coroutine as the result of a thread for a mistake.
                 (result,) = await anyio.to_thread.run_sync(lambda: (step.function(),))
                 return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
+
+
+async def fetch(response: httpx.Response) -> None:
+    """Receive a response's body as it comes, so that `read` decodes it without awaiting.
+
+    httpx decodes in the middle of a chain of async generators. What cannot be decoded leaves them to the
+    garbage collector and the event loop, and the connection with them.
+    """
+    if not response.is_closed:
+        response.stream = httpx.ByteStream(b"".join([chunk async for chunk in response.aiter_raw()]))
+        response.is_stream_consumed = response.is_closed = False
 
 
 def _empty(response: httpx.Response) -> None:

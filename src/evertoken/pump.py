@@ -7,12 +7,24 @@ httpcore shows the bytes that were sent, the token among them.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
+import anyio
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+
+
+TOTAL: Final = "evertoken.total"
+"""The extension of a request that says in how many seconds its answer has to begin.
+
+httpx bounds each wait for data, not their sum. A task can be interrupted, a thread cannot.
+"""
+
+_GRACE: Final = 0.25
+"""Seconds by which a task is interrupted later: httpcore closes a connection whose handshake times out, but
+not one whose handshake is cancelled."""
 
 
 def pump(client: httpx.Client, flow: Generator[httpx.Request, httpx.Response, None]) -> httpx.Response | None:
@@ -67,7 +79,10 @@ def _send_once(client: httpx.Client, request: httpx.Request) -> httpx.Response |
 async def _send_once_async(
     client: httpx.AsyncClient, request: httpx.Request
 ) -> httpx.Response | httpx.RequestError:
+    total = cast("float | None", request.extensions.get(TOTAL))
     try:
-        return await client.send(request, auth=None, follow_redirects=False, stream=True)
+        with anyio.move_on_after(None if total is None else total + _GRACE):
+            return await client.send(request, auth=None, follow_redirects=False, stream=True)
     except httpx.RequestError as error:
         return error
+    return httpx.ReadTimeout("the answer did not begin in time")
