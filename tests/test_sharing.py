@@ -65,14 +65,14 @@ def test_who_has_the_lease_renews_and_gives_it_back(time: FakeTime) -> None:
 
 
 def test_who_has_no_lease_waits_for_the_token_of_the_other(time: FakeTime) -> None:
-    """Looking every 50 to 100 ms, without a token request."""
+    """Looking again after 50 to 100 ms, then less and less often, without a token request."""
     token = AccessToken("theirs", issued_at=time.wall, expires_at=time.wall + 86400)
     auth0, store = FakeAuth0(), FakeStore(busy=99, appears=(4, token))
     with auth0.client(make_auth(time, store)) as client:
         client.get(CLIENTS_URL)
     assert auth0.bearers == ["Bearer theirs"]
     assert not auth0.token_requests
-    assert all(0.05 <= seconds <= 0.1 for seconds in time.slept)
+    assert [0.05 * 1.5**n <= seconds <= 0.1 * 1.5**n for n, seconds in enumerate(time.slept)] == [True] * 4
 
 
 def test_a_holder_that_stands_still_is_not_waited_for_for_ever(time: FakeTime) -> None:

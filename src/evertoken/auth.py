@@ -174,6 +174,12 @@ class ManagementAuth(StepAuth):
 
     def _renew(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken | None]:
         """Return the new token; None where somebody else renews and this caller has to claim again."""
+        if renewal.failure is not None and renewal.delay > 0:
+            # Before the lease: it is not for those who fail in a moment, nor for those who sleep.
+            found = yield from self._kept.look(renewal.rejected)
+            if found.token is not None:
+                return renewal.succeed(found.token, found=True)
+            yield from self._let_rest(renewal, renewal.failure, deadline)
         # While the old token is good, nobody waits for another process.
         patience = 0.0 if renewal.advisory else deadline - self._clock.monotonic()
         found = yield from self._kept.find(renewal.rejected, patience)
@@ -195,14 +201,16 @@ class ManagementAuth(StepAuth):
         yield from self._kept.release(found.lease)
         return token
 
+    def _let_rest(self, renewal: Renewal, failure: TokenError, deadline: float) -> Steps[None]:
+        """Wait as long as earlier failures tell to, or raise the last of them."""
+        # A refusal will be the same in a second; an outage may be over, if the caller can wait so long.
+        if not failure.transient or renewal.delay > deadline - self._clock.monotonic():
+            error = failure.replica()
+            error.retry_after = max(renewal.delay, error.retry_after or 0.0)
+            raise error
+        yield Sleep(renewal.delay)
+
     def _ask(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
-        if renewal.failure is not None and renewal.delay > 0:
-            # A refusal will be the same in a second; an outage may be over, if the caller can wait so long.
-            if not renewal.failure.transient or renewal.delay > deadline - self._clock.monotonic():
-                error = renewal.failure.replica()
-                error.retry_after = max(renewal.delay, error.retry_after or 0.0)
-                raise error
-            yield Sleep(renewal.delay)
         attempts = 1 if renewal.advisory else TOKEN_ATTEMPTS
         outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
         if isinstance(outcome, TokenError):

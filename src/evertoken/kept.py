@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from evertoken.store import Lease, TokenStore
 
 _POLL: Final = 0.05
-"""Seconds between looks at a store whose lease somebody else has, up to twice as long."""
+_POLL_LONGEST: Final = 0.5
+"""Seconds between looks at a store whose lease somebody else has, growing by half, up to twice as long.
+
+The first ones suit a token endpoint that answers; a fleet that waits for one that does not must not wear the
+store out.
+"""
 
 _log = logging.getLogger("evertoken.token")
 
@@ -59,6 +64,7 @@ class Kept:
         acquire: Callable[[str], Lease | None] | None = getattr(self._store, "acquire", None)
         longest: float = getattr(self._store, "longest_wait", 0.0)
         deadline = self._clock.monotonic() + min(patience, longest)
+        pause = _POLL
         while True:
             works, found = yield from self._get(rejected)
             if found.token is not None or acquire is None or not works:
@@ -70,7 +76,15 @@ class Kept:
                 return found
             if self._clock.monotonic() >= deadline:
                 return dataclasses.replace(found, busy=True)
-            yield Sleep(_POLL * (1 + random.random()))  # noqa: S311 - spreads looks, guards nothing
+            yield Sleep(pause * (1 + random.random()))  # noqa: S311 - spreads looks, guards nothing
+            pause = min(1.5 * pause, _POLL_LONGEST)
+
+    def look(self, rejected: Secret | None) -> Steps[Found]:
+        """Look for a token other than the rejected one, once and without the lease."""
+        if self._store is None:
+            return Found()
+        _, found = yield from self._get(rejected)
+        return found
 
     def put(self, token: AccessToken) -> Steps[None]:
         """Keep a token."""

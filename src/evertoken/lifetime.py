@@ -1,9 +1,7 @@
 """The life of one token: its windows before expiry, and its age by two clocks.
 
-|---------------- good for everyone ----------------|--- advisory ---|- mandatory -|
-issued                                              one renewal       everyone      expires
-aside, all        waits for
-others go on      the renewal
+| good for everyone | advisory: one renews aside, all others go on | mandatory: all wait for it |
+issued                                                                                    expires
 """
 
 from __future__ import annotations
