@@ -690,8 +690,8 @@ def test_threads_report_a_place_once_together() -> None:
 
 def test_fork_frees_the_lock_of_building() -> None:
     """A child of a process that was building a validator can build its own."""
-    with fit._Building.lock:
-        held = fit._Building.lock
-        fit._Building.renew()
-        assert fit._Building.lock is not held
+    with fit._building.lock:
+        held = fit._building.lock
+        fit._building.reset_after_fork()
+        assert fit._building.lock is not held
         assert decode(dict[str, list[tuple[int, str]]], b"{}") == ({}, [])

@@ -19,8 +19,10 @@ SOURCE = ROOT / "src" / "evertoken"
 LAYERS = [
     {
         "_version",
+        "awaiting",
         "clock",
         "errors",
+        "fork",
         "attempt",
         "events",
         "listeners",

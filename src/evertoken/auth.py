@@ -21,6 +21,7 @@ from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 LEASE_BUSY_WAIT: Final = 5.0
 """Seconds after which the token that another process is renewing is looked for in the store."""
@@ -155,18 +156,27 @@ class ManagementAuth(StepAuth):
                 if token is not None:
                     return token
                 continue
-            yield Wait(claimed, max(0.0, deadline - self._clock.monotonic()))
-            if not claimed.done():
+            token = yield from self._wait(claimed, patience, deadline)
+            if token is not None:
+                return token
+
+    def _wait(
+        self, renewed: Future[AccessToken | None], patience: float, deadline: float
+    ) -> Steps[AccessToken | None]:
+        """Return the token that somebody else's renewal brings, None where it was given up."""
+        yield Wait(renewed, max(0.0, deadline - self._clock.monotonic()))
+        if not renewed.done():
+            token = self.token_source.still_good()
+            if token is None:
                 raise TokenError(
                     f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time",
                     transient=True,
                 )
-            error = claimed.exception()
-            if isinstance(error, TokenError):
-                raise error.replica()
-            token = claimed.result()
-            if token is not None:
-                return token
+            return token
+        error = renewed.exception()
+        if isinstance(error, TokenError):
+            raise error.replica()
+        return renewed.result()
 
     def _renew_aside(self, renewal: Renewal, request: httpx.Request) -> Steps[None]:
         with renewal:
@@ -211,7 +221,7 @@ class ManagementAuth(StepAuth):
         yield Sleep(renewal.delay)
 
     def _ask(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
-        attempts = 1 if renewal.advisory else TOKEN_ATTEMPTS
+        attempts = TOKEN_ATTEMPTS if self.token_source.still_good() is None else 1
         outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
         if isinstance(outcome, TokenError):
             # Who waits may have more time than this caller: its timeout is not their failure.

@@ -222,9 +222,12 @@ class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._left = LONGEST_BODY
 
     def __iter__(self) -> Iterator[bytes]:
+        late = False
         for chunk in cast("httpx.SyncByteStream", self._stream):
-            if self._clock.monotonic() > self._deadline:
+            # One more: the machine may have been suspended, and then this is the rest of the answer.
+            if late:
                 raise httpx.ReadTimeout("the answer did not end in time")
+            late = self._clock.monotonic() > self._deadline
             yield self._cut(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -6,9 +6,7 @@ import dataclasses
 import functools
 import inspect
 import json
-import os
 import sys
-import threading
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Uni
 import pydantic
 import typing_extensions
 
+from evertoken.fork import Guard
 from evertoken.wire import child, wire_name
 
 if TYPE_CHECKING:
@@ -83,23 +82,12 @@ def _adapter(annotation: object) -> pydantic.TypeAdapter[object]:
         return _build(annotation)
 
 
-class _Building:
-    """Two threads must not build the validator of one model at once."""
-
-    lock = threading.Lock()
-
-    @classmethod
-    def renew(cls) -> None:
-        cls.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    # The thread that held the lock does not live on in the child.
-    os.register_at_fork(after_in_child=_Building.renew)
+# Two threads must not build the validator of one model at once.
+_building: Final = Guard()
 
 
 def _build(annotation: object) -> pydantic.TypeAdapter[object]:
-    with _Building.lock:
+    with _building.lock:
         adapter = pydantic.TypeAdapter[object](cast("type[object]", annotation))
         adapter.rebuild()
         return adapter

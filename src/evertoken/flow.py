@@ -15,13 +15,12 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 import httpx
 
+from evertoken.awaiting import call_in_thread, until_done
 from evertoken.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -61,9 +60,13 @@ class Wait:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """Call a function that may block."""
+    """Call a function that may block.
+
+    Where a task awaits it, the task may be cancelled meanwhile: `undo` is then called with the result.
+    """
 
     function: Callable[[], object]
+    undo: Callable[[object], object] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -206,11 +209,10 @@ class StepAuth(httpx.Auth):
                 await self._clock.sleep_async(step.seconds)
                 return None
             case Wait():
-                await _until_done(step.outcome, step.seconds)
+                await until_done(step.outcome, step.seconds)
                 return None
             case Call():
-                # Boxed: trio takes a coroutine as the result of a thread for a mistake.
-                (result,) = await anyio.to_thread.run_sync(lambda: (step.function(),))
+                result = await call_in_thread(step.function, step.undo)
                 return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
 
 
@@ -255,26 +257,3 @@ def _why_closed(step: Step, request: httpx.Request | None) -> FlowClosedError | 
     if step is request or not isinstance(error, httpx.RequestError):
         return None
     return FlowClosedError(type(error).__name__)
-
-
-class _EventLoop(Protocol):
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> object: ...
-
-    def run_sync_soon(self, callback: Callable[[], object]) -> object: ...
-
-
-async def _until_done(outcome: Future[AccessToken | None], seconds: float) -> None:
-    """Wait for a future that any thread may settle, under asyncio and trio alike."""
-    done = anyio.Event()
-    # asyncio's event loop or trio's token: each has its own name for "from any thread".
-    loop = cast("_EventLoop", anyio.lowlevel.current_token().native_token)
-    schedule = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
-
-    def wake(_: object) -> None:
-        # The loop may have ended since: then nobody waits.
-        with contextlib.suppress(RuntimeError):
-            schedule(done.set)
-
-    outcome.add_done_callback(wake)
-    with anyio.move_on_after(seconds):
-        await done.wait()

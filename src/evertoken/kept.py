@@ -69,7 +69,7 @@ class Kept:
             works, found = yield from self._get(rejected)
             if found.token is not None or acquire is None or not works:
                 return found
-            works, lease = yield from self._call(functools.partial(acquire, self._key))
+            works, lease = yield from self._call(functools.partial(acquire, self._key), _release_late)
             if lease is not None:
                 return (yield from self._with_lease(cast("Lease", lease), rejected))
             if not works:
@@ -121,10 +121,12 @@ class Kept:
             return works, Found()
         return works, Found(token) if is_fresh(token, self._clock.wall()) else Found(due=token)
 
-    def _call(self, function: Callable[[], object]) -> Steps[tuple[bool, object]]:
+    def _call(
+        self, function: Callable[[], object], undo: Callable[[object], object] | None = None
+    ) -> Steps[tuple[bool, object]]:
         """Call the store; return whether it worked, and its result."""
         try:
-            result = yield Call(function)
+            result = yield Call(function, undo)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, memory serves
             # The type only: the text may quote an address with a password.
             self._source.store_answered(type(error).__name__)
@@ -141,6 +143,11 @@ def release_aside(lease: Lease | None) -> None:
             thread.start()
         except RuntimeError:
             _log.debug("no thread to release a lease; it ends by itself")
+
+
+def _release_late(lease: object) -> None:
+    if lease is not None:
+        _release(cast("Lease", lease))
 
 
 def _release(lease: Lease) -> None:

@@ -31,20 +31,25 @@ up to one second before its `expires_in` is over; the rest is for the request's 
 
 @dataclasses.dataclass(slots=True)
 class Held:
-    """A token in use. `obtained` is the monotonic second at which its life began."""
+    """A token in use. `obtained` is the monotonic second at which its life began.
+
+    Whatever becomes of a renewal, no request is sent with less than `reserve` seconds left: it might arrive
+    with an expired token.
+    """
 
     token: AccessToken
     obtained: float
     advisory: float
     mandatory: float
+    reserve: float
     scope_renewal_tried: bool = False
 
     @classmethod
     def begin(cls, token: AccessToken, clock: Clock, jitter: float) -> Held:
         """Take a token into use. `jitter`, 0 to 1, shortens its advisory window."""
         lifetime = token.expires_at - token.issued_at
-        mandatory = min(MANDATORY_SHARE * lifetime, MANDATORY_LONGEST)
-        mandatory = max(mandatory, min(MANDATORY_LEAST, 0.5 * lifetime))
+        reserve = min(MANDATORY_LEAST, 0.5 * lifetime)
+        mandatory = max(min(MANDATORY_SHARE * lifetime, MANDATORY_LONGEST), reserve)
         # Its life began before it was asked for, or before a store kept it: by the wall clock.
         elapsed = max(0.0, clock.wall() - token.issued_at)
         return cls(
@@ -53,6 +58,7 @@ class Held:
             # A short-lived token too is renewed before anyone has to wait for it.
             advisory=max(_advisory(lifetime) * (1 - ADVISORY_JITTER * jitter), 1.2 * mandatory),
             mandatory=mandatory,
+            reserve=reserve,
         )
 
     def age(self, clock: Clock) -> float:

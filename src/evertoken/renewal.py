@@ -8,15 +8,14 @@ The windows before expiry stand in `evertoken.lifetime`.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import threading
-import weakref
 from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Final
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.events import TokenEvent, TokenEventKind, TokenListener, TokenStatus, log_event
+from evertoken.fork import reset_in_child
 from evertoken.lifetime import Held
 from evertoken.listeners import Listeners
 from evertoken.token import Secret
@@ -164,10 +163,11 @@ class TokenSource:
         self._renewed_at: float | None = None
         self._failed_at: float | None = None
         self._store_works = True
-        self._reset_after_fork()
-        _sources.add(self)
+        self.reset_after_fork()
+        reset_in_child(self)
 
-    def _reset_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
+        """Begin anew in a child of fork: nobody waits, nothing is under way."""
         # The thread that held the lock or was renewing does not exist in the child.
         self._lock = threading.Lock()
         self._pending: Future[AccessToken | None] | None = None
@@ -187,7 +187,7 @@ class TokenSource:
                 if left > held.advisory:
                     return held.token
                 # A failing token endpoint disturbs nobody while the token is good.
-                if left > 0 and now < self._quiet_until:
+                if left > held.reserve and now < self._quiet_until:
                     return held.token
             spare = held.token if held is not None and left > held.mandatory else None
             lost = self._pending
@@ -197,6 +197,12 @@ class TokenSource:
         if lost is not None:
             _settle(lost, None)
         return renewal
+
+    def still_good(self) -> AccessToken | None:
+        """Return the token held if a request can still be sent with it, None otherwise."""
+        with self._lock:
+            held = self._held
+            return held.token if held is not None and held.left(self._clock) > held.reserve else None
 
     def _begin(self, now: float, spare: AccessToken | None) -> Renewal:
         outcome: Future[AccessToken | None] = Future()
@@ -352,7 +358,7 @@ class TokenSource:
     ) -> AccessToken | None:
         with self._lock:
             held = self._held
-            good = held is not None and held.left(self._clock) > 0
+            good = held is not None and held.left(self._clock) > held.reserve
             self._failures += 1
             self._failed_at = self._clock.wall()
             if good or shared:
@@ -397,15 +403,3 @@ def _settle(outcome: Future[AccessToken | None], result: AccessToken | TokenErro
             outcome.set_exception(result)
         else:
             outcome.set_result(result)
-
-
-_sources: weakref.WeakSet[TokenSource] = weakref.WeakSet()
-
-
-def _reset_all_after_fork() -> None:
-    for source in _sources:
-        source._reset_after_fork()  # noqa: SLF001 - of this module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all_after_fork)

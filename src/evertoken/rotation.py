@@ -11,8 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, cast
 
-import anyio.to_thread
-
+from evertoken.awaiting import call_in_thread
 from evertoken.errors import ArgumentError, EvertokenError, TokenError
 from evertoken.secret import Alike, CallableSecret, EnvironmentSecret, FileSecret, GivenSecret, text_problem
 from evertoken.token import Secret
@@ -180,13 +179,9 @@ async def _drive_async(search: _Search[T], source: _Source, first: Awaitable[obj
             source = search.send(outcome)
         except StopIteration as stop:
             return cast("T", stop.value)
-        # It may block. Boxed: trio takes a coroutine as the result of a thread for a mistake.
-        (given,) = await anyio.to_thread.run_sync(functools.partial(_ask_boxed, source))
+        # It may block.
+        given = await call_in_thread(functools.partial(_ask, source))
         outcome = given if isinstance(given, Secret | TokenError) else await _wait(source, given)
-
-
-def _ask_boxed(source: _Source) -> tuple[Secret | TokenError | Awaitable[object]]:
-    return (_ask(source),)
 
 
 # These return errors instead of raising them: frames that hold a bare secret are in no traceback, and

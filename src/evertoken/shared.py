@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import weakref
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from evertoken.fork import Guard
 from evertoken.renewal import TokenSource
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 _Key: TypeAlias = "tuple[str, Grant, int, Clock]"
 
 _sources: weakref.WeakValueDictionary[_Key, TokenSource] = weakref.WeakValueDictionary()
-_lock: threading.Lock = threading.Lock()
+_guard: Final = Guard()
 
 
 def shared_source(
@@ -33,7 +32,7 @@ def shared_source(
         return TokenSource(name, store=store, clock=clock)
     # The source holds its store, so that its id is no other's meanwhile.
     identity = (key, grant, id(store), clock)
-    with _lock:
+    with _guard.lock:
         source = _sources.get(identity)
         if source is None:
             source = _sources[identity] = TokenSource(name, store=store, clock=clock)
@@ -46,7 +45,7 @@ def forget_tokens() -> None:
     For tests that mock the network: a client of an earlier test, which some traceback keeps alive, would
     share its token with the next one. Clients that are there keep theirs.
     """
-    with _lock:
+    with _guard.lock:
         _sources.clear()
 
 
@@ -56,12 +55,3 @@ def _has_hash(grant: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _reset_after_fork() -> None:
-    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.errors import EvertokenError
+from evertoken.fork import reset_in_child
 from evertoken.token import AccessToken, is_bearer
 
 if TYPE_CHECKING:
@@ -93,8 +94,14 @@ class MemoryTokenStore:
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self.reset_after_fork()
         self._tokens: dict[str, AccessToken] = {}
+        reset_in_child(self)
+
+    def reset_after_fork(self) -> None:
+        """Take a new lock in a child of fork."""
+        # A thread that does not exist in the child may have held it.
+        self._lock = threading.Lock()
 
     def get(self, key: str) -> AccessToken | None:
         """Return the token kept for a key, expired or not."""

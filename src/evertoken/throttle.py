@@ -10,13 +10,12 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final
 
 from evertoken.clock import SYSTEM_CLOCK, Clock
 from evertoken.errors import ArgumentError
+from evertoken.fork import reset_in_child
 
 if TYPE_CHECKING:
     from evertoken.errors import RateLimit
@@ -89,10 +88,11 @@ class Throttle:
         self._sent = 0
         self._sent_at = 0.0
         self._tickets = itertools.count(1)
-        self._reset_after_fork()
-        _throttles.add(self)
+        self.reset_after_fork()
+        reset_in_child(self)
 
-    def _reset_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
+        """Begin anew in a child of fork: nobody waits, nothing is under way."""
         # Whoever waited or was under way in the parent does neither in the child.
         self._lock = threading.Lock()
         self._waiting: list[Ticket] = []
@@ -229,15 +229,3 @@ def _check_share(share: object) -> float:
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
         raise ArgumentError("reserve", f"{share!r} is no share of the bucket; give 0 to below 1")
     return float(share)
-
-
-_throttles: weakref.WeakSet[Throttle] = weakref.WeakSet()
-
-
-def _reset_all_after_fork() -> None:
-    for throttle in _throttles:
-        throttle._reset_after_fork()  # noqa: SLF001 - of this module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all_after_fork)
