@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 import random
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,9 @@ RECOVERY: Final = 300.0
 EXHAUSTED: Final = 120.0
 """Seconds for which an outage is simulated after the last token has expired. The rest of it is taken to be
 like the second half of these: pauses between attempts have reached their limit by then."""
+
+FEW: Final = 10
+"""Hosts of which an outage is simulated to its end."""
 
 SAMPLE: Final = 100
 """Hosts that are simulated of a larger fleet where all of them would take hours."""
@@ -67,7 +71,9 @@ class Scenario:
     @property
     def simulated_outage(self) -> float:
         """Seconds of the outage that are simulated."""
-        return min(float(self.outage or 0), self.lifetime + EXHAUSTED)
+        # The calls of a few processes in a minute say little of an hour.
+        watched = EXHAUSTED if self.hosts > FEW else math.inf
+        return min(float(self.outage or 0), self.lifetime + watched)
 
     def sample(self, assumptions: Assumptions) -> tuple[int, int]:
         """Return how many hosts are simulated, and for how many of the fleet's each stands."""
