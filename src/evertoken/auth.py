@@ -155,7 +155,9 @@ class ManagementAuth(StepAuth):
                     token = yield from self._renew(claimed, request, deadline)
                 if token is not None:
                     return token
-                continue
+                if self._clock.monotonic() < deadline:
+                    continue
+                raise self._too_late(patience)
             token = yield from self._wait(claimed, patience, deadline)
             if token is not None:
                 return token
@@ -168,15 +170,17 @@ class ManagementAuth(StepAuth):
         if not renewed.done():
             token = self.token_source.still_good()
             if token is None:
-                raise TokenError(
-                    f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time",
-                    transient=True,
-                )
+                raise self._too_late(patience)
             return token
         error = renewed.exception()
         if isinstance(error, TokenError):
             raise error.replica()
         return renewed.result()
+
+    def _too_late(self, patience: float) -> TokenError:
+        return TokenError(
+            f"POST {self._exchange.endpoint}: no token within {patience:g} s; allow more time", transient=True
+        )
 
     def _renew_aside(self, renewal: Renewal, request: httpx.Request) -> Steps[None]:
         with renewal:
@@ -186,22 +190,26 @@ class ManagementAuth(StepAuth):
         """Return the new token; None where somebody else renews and this caller has to claim again."""
         if renewal.failure is not None and renewal.delay > 0:
             # Before the lease: it is not for those who fail in a moment, nor for those who sleep.
-            found = yield from self._kept.look(renewal.rejected)
+            found = yield from self._kept.look(renewal.is_useless)
             if found.token is not None:
                 return renewal.succeed(found.token, found=True)
             yield from self._let_rest(renewal, renewal.failure, deadline)
         # While the old token is good, nobody waits for another process.
         patience = 0.0 if renewal.advisory else deadline - self._clock.monotonic()
-        found = yield from self._kept.find(renewal.rejected, patience)
-        if found.token is not None:
-            return renewal.succeed(found.token, found=True)
+        found = yield from self._kept.find(renewal.is_useless, patience)
         if found.due is not None:
             renewal.adopt(found.due)
         if found.busy and renewal.advisory:
             return renewal.postpone(LEASE_BUSY_WAIT)
+        used_once = False
         try:
-            token = yield from self._ask(renewal, request, deadline)
-            yield from self._kept.put(token)
+            if found.token is not None:
+                token = renewal.succeed(found.token, found=True)
+            else:
+                token = yield from self._ask(renewal, request, deadline)
+                # One that lives no longer than its answer took is used once.
+                used_once = self.token_source.still_good() is not token
+                yield from self._kept.put(token)
         except Exception:
             yield from self._kept.release(found.lease)
             raise
@@ -209,7 +217,8 @@ class ManagementAuth(StepAuth):
             release_aside(found.lease)
             raise
         yield from self._kept.release(found.lease)
-        return token
+        # The store may have taken longer than it lives, and the API may have refused it meanwhile.
+        return token if used_once or self.token_source.still_good() is token else None
 
     def _let_rest(self, renewal: Renewal, failure: TokenError, deadline: float) -> Steps[None]:
         """Wait as long as earlier failures tell to, or raise the last of them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from evertoken.flow import Call, Sleep, Steps
 from evertoken.lifetime import is_fresh
-from evertoken.token import AccessToken, Secret
+from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ _log = logging.getLogger("evertoken.token")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """What a look into the store brought: a fresh token, or the lease to make one.
+    """What a look into the store brought: a fresh token, the lease to make one, or both.
 
     `busy` tells that somebody else has the lease. `due` is a token that is good still, but in its advisory
     window: it serves if no new one can be had. All absent: there is no store that helps.
@@ -54,8 +54,8 @@ class Kept:
         self._source = source
         self._clock = clock
 
-    def find(self, rejected: Secret | None, patience: float) -> Steps[Found]:
-        """Look for a token other than the rejected one; wait for whoever has the lease.
+    def find(self, is_useless: Callable[[AccessToken], bool], patience: float) -> Steps[Found]:
+        """Look for a token that is not useless; wait for whoever has the lease.
 
         At most `patience` seconds, and at most as long as the store says that a renewal can take.
         """
@@ -66,12 +66,12 @@ class Kept:
         deadline = self._clock.monotonic() + min(patience, longest)
         pause = _POLL
         while True:
-            works, found = yield from self._get(rejected)
+            works, found = yield from self._get(is_useless)
             if found.token is not None or acquire is None or not works:
                 return found
             works, lease = yield from self._call(functools.partial(acquire, self._key), _release_late)
             if lease is not None:
-                return (yield from self._with_lease(cast("Lease", lease), rejected))
+                return (yield from self._with_lease(cast("Lease", lease), is_useless))
             if not works:
                 return found
             if self._clock.monotonic() >= deadline:
@@ -79,11 +79,11 @@ class Kept:
             yield Sleep(pause * (1 + random.random()))  # noqa: S311 - spreads looks, guards nothing
             pause = min(1.5 * pause, _POLL_LONGEST)
 
-    def look(self, rejected: Secret | None) -> Steps[Found]:
-        """Look for a token other than the rejected one, once and without the lease."""
+    def look(self, is_useless: Callable[[AccessToken], bool]) -> Steps[Found]:
+        """Look for a token that is not useless, once and without the lease."""
         if self._store is None:
             return Found()
-        _, found = yield from self._get(rejected)
+        _, found = yield from self._get(is_useless)
         return found
 
     def put(self, token: AccessToken) -> Steps[None]:
@@ -101,23 +101,20 @@ class Kept:
             release_aside(lease)
             raise
 
-    def _with_lease(self, lease: Lease, rejected: Secret | None) -> Steps[Found]:
+    def _with_lease(self, lease: Lease, is_useless: Callable[[AccessToken], bool]) -> Steps[Found]:
         try:
             # Whoever had the lease before may have put a token since this one looked.
-            _, found = yield from self._get(rejected)
+            _, found = yield from self._get(is_useless)
         except BaseException:
             release_aside(lease)
             raise
-        if found.token is None:
-            return dataclasses.replace(found, lease=lease)
-        yield from self.release(lease)
-        return found
+        return dataclasses.replace(found, lease=lease)
 
-    def _get(self, rejected: Secret | None) -> Steps[tuple[bool, Found]]:
+    def _get(self, is_useless: Callable[[AccessToken], bool]) -> Steps[tuple[bool, Found]]:
         store = cast("TokenStore", self._store)
         works, token = yield from self._call(functools.partial(store.get, self._key))
         # Anyone's store may return anything.
-        if not isinstance(token, AccessToken) or Secret(token.value) == rejected:
+        if not isinstance(token, AccessToken) or is_useless(token):
             return works, Found()
         return works, Found(token) if is_fresh(token, self._clock.wall()) else Found(due=token)
 

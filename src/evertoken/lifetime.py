@@ -48,17 +48,14 @@ class Held:
     def begin(cls, token: AccessToken, clock: Clock, jitter: float) -> Held:
         """Take a token into use. `jitter`, 0 to 1, shortens its advisory window."""
         lifetime = token.expires_at - token.issued_at
-        reserve = min(MANDATORY_LEAST, 0.5 * lifetime)
-        mandatory = max(min(MANDATORY_SHARE * lifetime, MANDATORY_LONGEST), reserve)
         # Its life began before it was asked for, or before a store kept it: by the wall clock.
         elapsed = max(0.0, clock.wall() - token.issued_at)
         return cls(
             token=token,
             obtained=clock.monotonic() - elapsed,
-            # A short-lived token too is renewed before anyone has to wait for it.
-            advisory=max(_advisory(lifetime) * (1 - ADVISORY_JITTER * jitter), 1.2 * mandatory),
-            mandatory=mandatory,
-            reserve=reserve,
+            advisory=_advisory(lifetime, jitter),
+            mandatory=_mandatory(lifetime),
+            reserve=_reserve(lifetime),
         )
 
     def age(self, clock: Clock) -> float:
@@ -73,8 +70,20 @@ class Held:
 
 def is_fresh(token: AccessToken, wall: float) -> bool:
     """Tell whether a token from a store is outside its advisory window, so that it is worth taking."""
-    return token.expires_at - wall > _advisory(token.expires_at - token.issued_at)
+    lifetime = token.expires_at - token.issued_at
+    # The clock of the host that issued it may be ahead: it has no more than its life.
+    return lifetime - max(0.0, wall - token.issued_at) > _advisory(lifetime)
 
 
-def _advisory(lifetime: float) -> float:
-    return min(ADVISORY_SHARE * lifetime, ADVISORY_LONGEST)
+def _advisory(lifetime: float, jitter: float = 0.0) -> float:
+    window = min(ADVISORY_SHARE * lifetime, ADVISORY_LONGEST) * (1 - ADVISORY_JITTER * jitter)
+    # A short-lived token too is renewed before anyone has to wait for it.
+    return max(window, 1.2 * _mandatory(lifetime))
+
+
+def _mandatory(lifetime: float) -> float:
+    return max(min(MANDATORY_SHARE * lifetime, MANDATORY_LONGEST), _reserve(lifetime))
+
+
+def _reserve(lifetime: float) -> float:
+    return min(MANDATORY_LEAST, 0.5 * lifetime)

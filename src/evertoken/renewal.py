@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,10 @@ SCOPE_RENEWAL_AGE: Final = 300.0
 OVERDUE: Final = 20.0
 """Seconds after which a renewal is taken for lost, and somebody else renews: it has 15, but its event loop
 may have been stopped, or its thread may be stuck in somebody's code."""
+
+_PAST: Final = 16
+"""Tokens that are known to be over, for a store that still holds one: more than one, since a store
+prefers an older one after a wall clock was set back."""
 
 _FAILURE_WAIT: Final = 2.0
 _FAILURE_WAIT_LONGEST: Final = 30.0
@@ -85,6 +90,13 @@ class Renewal:
     def advisory(self) -> bool:
         """Whether the old token is still good for a while, so that failing costs nobody anything."""
         return self.spare is not None
+
+    def is_useless(self, token: AccessToken) -> bool:
+        """Tell whether a store's token is one that was refused, or was or is to be renewed.
+
+        By the wall clock alone it may look good: only this source knows better.
+        """
+        return self._source._is_past(token)  # noqa: SLF001
 
     def succeed(self, token: AccessToken, *, found: bool = False) -> AccessToken:
         """Hand the new token to all who wait, and return it. `found`: it comes from a store."""
@@ -152,6 +164,7 @@ class TokenSource:
         self._listeners: Listeners[TokenEvent] = Listeners()
         self._held: Held | None = None
         self._rejected: Secret | None = None
+        self._past: deque[Secret] = deque(maxlen=_PAST)
         self._forced = 0
         self._last_forced = float("-inf")
         self._last_failed = float("-inf")
@@ -245,6 +258,7 @@ class TokenSource:
             self._forced += 1
             self._last_forced = now
             self._rejected = Secret(token.value)
+            self._past.append(self._rejected)
             self._held = None
         self._tell("rejected")
         return True
@@ -262,6 +276,7 @@ class TokenSource:
                 return False
             held.scope_renewal_tried = True
             self._rejected = Secret(token.value)
+            self._past.append(self._rejected)
             self._held = None
         self._tell("rejected")
         return True
@@ -324,12 +339,17 @@ class TokenSource:
         log_event(event, name or self._name)
         self._listeners.tell(event)
 
+    def _is_past(self, token: AccessToken) -> bool:
+        with self._lock:
+            held = self._held
+            return Secret(token.value) in self._past or (held is not None and held.token.value == token.value)
+
     def _adopted(self, token: AccessToken) -> bool:
         with self._lock:
-            if self._held is not None and self._held.left(self._clock) > 0:
+            if self._held is not None and self._held.left(self._clock) > self._held.reserve:
                 return False
             held = Held.begin(token, self._clock, self._jitter())
-            if Secret(token.value) == self._rejected or held.left(self._clock) <= held.mandatory:
+            if Secret(token.value) in self._past or held.left(self._clock) <= held.mandatory:
                 return False
             self._held = held
             return True
@@ -338,6 +358,8 @@ class TokenSource:
         self, renewal: Renewal, outcome: Future[AccessToken | None], token: AccessToken, *, found: bool
     ) -> None:
         with self._lock:
+            if self._held is not None:
+                self._past.append(Secret(self._held.token.value))
             self._held = Held.begin(token, self._clock, self._jitter())
             self._failure = None
             self._quiet_until = float("-inf")
@@ -378,8 +400,9 @@ class TokenSource:
     def _postponed(self, outcome: Future[AccessToken | None], seconds: float) -> AccessToken | None:
         with self._lock:
             self._quiet_until = self._clock.monotonic() + seconds
-            # None: it was rejected meanwhile.
-            token = None if self._held is None else self._held.token
+            # None: it was rejected meanwhile, or has expired.
+            held = self._held
+            token = held.token if held is not None and held.left(self._clock) > held.reserve else None
             self._end(outcome)
         _settle(outcome, token)
         return token
