@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+import contextlib
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import anyio
 import httpx
 
 from evertoken.codec import shown_path
 from evertoken.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 LONGEST_BODY: Final = 64 * 1024 * 1024
 """Bytes, decompressed, unless a client is told otherwise."""
@@ -49,12 +53,60 @@ async def read_async(response: httpx.Response, longest: int) -> httpx.Response:
             await response.aread()
             body.check()
             return response
+        # A broken piece ends the decoding in the middle of what yields them.
+        track(response, body.iterators)
         async for piece in response.aiter_bytes():
             body.keep(piece)
         return body.decoded()
     except _TooLargeError:
-        await response.aclose()
+        pass
+    except httpx.DecodingError:
+        await close_async(response, body.iterators)
+        raise
+    await close_async(response, body.iterators)
     raise _too_large(response, longest)
+
+
+def track(response: httpx.Response, iterators: list[AsyncIterator[object]]) -> None:
+    """Note every iterator over the response that will be begun, the outermost first."""
+    for name in ("aiter_raw", "aiter_bytes", "aiter_text", "aiter_lines"):
+        setattr(response, name, functools.partial(_note, iterators, getattr(response, name)))
+
+
+async def close_async(response: httpx.Response, iterators: list[AsyncIterator[object]]) -> None:
+    """Close a response, and its iterators that were left in the middle.
+
+    Closing an asynchronous generator would leave those within it to the event loop, which trio warns of.
+    One that is cancelled while it waits for the network ends from the inside out.
+    """
+    try:
+        for iterator in iterators:
+            with anyio.CancelScope() as scope, contextlib.suppress(Exception):
+                scope.cancel()
+                for _ in range(_MOST_PULLS):
+                    await anext(iterator)
+    finally:
+        await response.aclose()
+
+
+def _note(
+    iterators: list[AsyncIterator[object]],
+    make: Callable[..., AsyncIterator[Any]],
+    *args: object,
+    **more: object,
+) -> AsyncIterator[Any]:
+    iterator = make(*args, **more)
+    iterators.append(iterator)
+    return iterator
+
+
+_MOST_PULLS: Final = 1_000
+"""Pieces that are fetched and dropped until an iterator notices that it is cancelled: those already there."""
+
+
+def bound_pieces(response: httpx.Response) -> None:
+    """Let an unread response be decompressed in small pieces, however long it is in all."""
+    _Bounded(response, sys.maxsize)
 
 
 class _TooLargeError(Exception):
@@ -64,8 +116,7 @@ class _TooLargeError(Exception):
 class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     """Takes the place of a response's stream: small pieces, where they are compressed, up to the bound.
 
-    What is too long is read to its end, if that is not far, and dropped: iterators that are left in the
-    middle would have to be closed by the event loop, and the connection with them.
+    What is too long is read to its end, if that is not far, and dropped: so the connection can be used again.
     """
 
     def __init__(self, response: httpx.Response, longest: int) -> None:
@@ -77,6 +128,7 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._longest = longest
         self._read = 0
         self._kept = bytearray()
+        self.iterators: list[AsyncIterator[object]] = []
         response.stream = self
 
     def __iter__(self) -> Iterator[bytes]:
@@ -84,7 +136,9 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield from self._pieces(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in cast("httpx.AsyncByteStream", self._stream):
+        chunks = aiter(cast("httpx.AsyncByteStream", self._stream))
+        self.iterators.append(chunks)
+        async for chunk in chunks:
             for piece in self._pieces(chunk):
                 yield piece
 
