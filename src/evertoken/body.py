@@ -14,7 +14,7 @@ from evertoken.codec import shown_path
 from evertoken.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 LONGEST_BODY: Final = 64 * 1024 * 1024
 """Bytes, decompressed, unless a client is told otherwise."""
@@ -26,45 +26,58 @@ thousandfold for the two, without a known bound for others and for one within th
 
 
 def read(response: httpx.Response, longest: int) -> httpx.Response:
-    """Return the response with its body read. Raises DecodeError beyond `longest` bytes."""
-    if response.is_closed:
+    """Return the response with its body read. Raises DecodeError beyond `longest` bytes, decompressed."""
+    if not response.is_closed:
+        body = _Bounded(response, longest)
+        with _replaced(response, iter_bytes=functools.partial(body.decoded, response.iter_bytes)):
+            try:
+                response.read()
+            except _TooLargeError:
+                response.close()
+            else:
+                return response
+    elif _fits(response, longest):
         return response
-    body = _Bounded(response, longest)
-    try:
-        if not body.compressed:
-            response.read()
-            body.check()
-            return response
-        for piece in response.iter_bytes():
-            body.keep(piece)
-        return body.decoded()
-    except _TooLargeError:
-        response.close()
     raise _too_large(response, longest)
 
 
 async def read_async(response: httpx.Response, longest: int) -> httpx.Response:
     """Return the response as `read` does."""
-    if response.is_closed:
+    if not response.is_closed:
+        body = _Bounded(response, longest)
+        aiter_bytes = functools.partial(body.decoded_async, response.aiter_bytes)
+        # What cannot be decoded ends in the middle of what yields it.
+        aiter_raw = functools.partial(_note, body.iterators, response.aiter_raw)
+        with _replaced(response, aiter_bytes=aiter_bytes, aiter_raw=aiter_raw):
+            try:
+                await response.aread()
+            except _TooLargeError:
+                await close_async(response, body.iterators)
+            except httpx.DecodingError:
+                await close_async(response, body.iterators)
+                raise
+            else:
+                return response
+    elif _fits(response, longest):
         return response
-    body = _Bounded(response, longest)
-    try:
-        if not body.compressed:
-            await response.aread()
-            body.check()
-            return response
-        # A broken piece ends the decoding in the middle of what yields them.
-        track(response, body.iterators)
-        async for piece in response.aiter_bytes():
-            body.keep(piece)
-        return body.decoded()
-    except _TooLargeError:
-        pass
-    except httpx.DecodingError:
-        await close_async(response, body.iterators)
-        raise
-    await close_async(response, body.iterators)
     raise _too_large(response, longest)
+
+
+def _fits(response: httpx.Response, longest: int) -> bool:
+    # Read already, by an authentication flow or by a transport without a network.
+    return not response.is_stream_consumed or len(response.content) <= longest
+
+
+@contextlib.contextmanager
+def _replaced(response: httpx.Response, **methods: object) -> Generator[None]:
+    """Let a response have other methods meanwhile: it keeps what it reads itself, through these."""
+    for name, method in methods.items():
+        setattr(response, name, method)
+    try:
+        yield
+    finally:
+        for name in methods:
+            delattr(response, name)
 
 
 def track(response: httpx.Response, iterators: list[AsyncIterator[object]]) -> None:
@@ -121,13 +134,13 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __init__(self, response: httpx.Response, longest: int) -> None:
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        self.compressed: bool = encoding not in {"", "identity"}
+        self._compressed = encoding not in {"", "identity"}
         self._size = _PIECES.get(encoding, _SMALL_PIECE)
         self._response = response
         self._stream = response.stream
         self._longest = longest
         self._read = 0
-        self._kept = bytearray()
+        self._decoded = 0
         self.iterators: list[AsyncIterator[object]] = []
         response.stream = self
 
@@ -148,31 +161,25 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await cast("httpx.AsyncByteStream", self._stream).aclose()
 
-    def keep(self, piece: bytes) -> None:
-        """Add what a piece was decompressed to, as far as it is within the bound."""
-        self._kept += piece[: self._longest + 1 - len(self._kept)]
+    def decoded(self, iter_bytes: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        """Yield what the body is decompressed to, as far as it is within the bound."""
+        for piece in iter_bytes():
+            self._decoded += len(piece)
+            if not self._is_too_long():
+                yield piece
+        self._check()
 
-    def decoded(self) -> httpx.Response:
-        """Return the response with what was kept as its body."""
-        self.check()
-        response = self._response
-        headers = response.headers.copy()
-        for name in ("content-encoding", "content-length", "transfer-encoding"):
-            headers.pop(name, None)
-        decoded = httpx.Response(
-            response.status_code,
-            headers=headers,
-            content=bytes(self._kept),
-            request=response.request,
-            extensions=response.extensions,
-            history=response.history,
-        )
-        decoded.elapsed = response.elapsed
-        return decoded
+    async def decoded_async(self, aiter_bytes: Callable[[], AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
+        """Yield as `decoded` does."""
+        async for piece in aiter_bytes():
+            self._decoded += len(piece)
+            if not self._is_too_long():
+                yield piece
+        self._check()
 
     def _pieces(self, chunk: bytes) -> Iterator[bytes]:
         self._read += len(chunk)
-        size = self._size if self.compressed else len(chunk) or 1
+        size = self._size if self._compressed else len(chunk) or 1
         for start in range(0, len(chunk), size):
             if not self._is_too_long():
                 yield chunk[start : start + size]
@@ -180,9 +187,9 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise _TooLargeError
 
     def _is_too_long(self) -> bool:
-        return max(self._read, len(self._kept)) > self._longest
+        return max(self._read, self._decoded) > self._longest
 
-    def check(self) -> None:
+    def _check(self) -> None:
         if self._is_too_long():
             raise _TooLargeError
 

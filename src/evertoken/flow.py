@@ -22,6 +22,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
+from evertoken.body import LONGEST_BODY, read, read_async
 from evertoken.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Read:
-    """Read the response's body, which gives its connection back.
+    """Read the response's body, which gives its connection back; DecodeError beyond 64 MB.
 
     In `seconds`, where a task awaits it; a thread cannot be interrupted.
     """
@@ -169,7 +170,7 @@ class StepAuth(httpx.Auth):
         match step:
             case Read():
                 try:
-                    step.response.read()
+                    read(step.response, LONGEST_BODY)
                 except httpx.RequestError:
                     _empty(step.response)
                     raise
@@ -194,7 +195,7 @@ class StepAuth(httpx.Auth):
             case Read():
                 try:
                     with anyio.move_on_after(step.seconds) as scope:
-                        await step.response.aread()
+                        await read_async(step.response, LONGEST_BODY)
                     if scope.cancelled_caught:
                         raise httpx.ReadTimeout("the answer did not end in time")
                 except httpx.RequestError:
