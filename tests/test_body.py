@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import tracemalloc
 import zlib
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from evertoken import AsyncManagementClient, DecodeError, ManagementClient
-from support import DOMAIN
+from evertoken import AsyncManagementClient, DecodeError, ManagementClient, TokenError, TransportError
+from scripted_server import ScriptedServer, reply
+from support import DOMAIN, SECRET, token_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -115,3 +117,83 @@ def test_broken_compression_is_an_error_of_ours() -> None:
     with pytest.raises(Exception, match="200, but the answer broke off") as caught:
         client.clients.get("id", request_options={"max_retries": 0})
     assert type(caught.value).__name__ == "TransportError"
+
+
+BOMB = gzip.compress(b"x" * (200 * MEGABYTE))
+
+
+def bombed(status: int, path: str) -> httpx.Client:
+    """Return a client for a tenant that answers to one path with a bomb, and with a token to the other."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if path in str(request.url):
+            response, _ = answer(BOMB, "gzip")
+            response.status_code = status
+            return response
+        return token_answer("token")
+
+    return httpx.Client(transport=httpx.MockTransport(handle))
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "error"),
+    [
+        (401, "/clients", DecodeError),
+        (403, "/clients", DecodeError),
+        (200, "/oauth/token", TokenError),
+        (401, "/oauth/token", TokenError),
+    ],
+)
+def test_what_the_way_to_a_token_reads_is_bounded_too(status: int, path: str, error: type[Exception]) -> None:
+    """A refusal, and the answer of the token endpoint: within twice the bound, as the pieces are joined."""
+    client = ManagementClient(
+        domain=DOMAIN, client_id="c", client_secret=SECRET, httpx_client=bombed(status, path)
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(error, match=r"too large|larger than"):
+            client.clients.get("id", request_options={"max_retries": 0})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * MEGABYTE
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_within_that_is_held_to_the_bound_of_the_client(status: int) -> None:
+    """Though it is read before."""
+
+    def handle(_: httpx.Request) -> httpx.Response:
+        response, _stream = answer(b"x" * 3_000, None)
+        response.status_code = status
+        return response
+
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    client = ManagementClient(domain=DOMAIN, token=lambda: "t", httpx_client=http, max_body=1_000)
+    with pytest.raises(DecodeError, match="larger than 1000 bytes"):
+        client.clients.get("id")
+
+
+@pytest.mark.anyio
+async def test_nothing_is_left_open_by_what_cannot_be_read() -> None:
+    """Neither by a body that is too long nor by broken compression, over a real connection."""
+    with ScriptedServer(tls=False) as server:
+        for body, encoding in ((b"x" * 200_000, "identity"), (BOMB, "gzip"), (b"\x1f" * 90_000, "gzip")):
+            server.api_script += [reply(body=body, headers={"Content-Encoding": encoding})]
+            async with AsyncManagementClient(**server.credentials(), max_body=10_000) as client:
+                with pytest.raises((DecodeError, TransportError)):
+                    await client.clients.get("id", request_options={"max_retries": 0})
+            gc.collect()
+
+
+def test_a_response_that_was_read_is_an_ordinary_one() -> None:
+    """It can be iterated over again, as often as you like."""
+    body = rows(1)
+    response, _ = answer(gzip.compress(body), "gzip")
+    seen: list[httpx.Response] = []
+    make_client(response, max_body=2 * MEGABYTE).clients.list(
+        page=0, request_options={"on_response": seen.append}
+    )
+    for _ in range(3):
+        assert b"".join(seen[0].iter_bytes()) == body
+    assert seen[0].headers["content-encoding"] == "gzip"

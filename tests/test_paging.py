@@ -9,7 +9,7 @@ import json
 import math
 import warnings
 import weakref
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio.lowlevel
 import pytest
@@ -162,6 +162,9 @@ class Sync:
     ) -> SyncPager[ItemT, PageT]:
         return first_page(self, operation, request_options)
 
+    def stream_events(self, operation: object, request_options: object = None, /) -> Any:
+        raise NotImplementedError
+
 
 @dataclasses.dataclass
 class Async:
@@ -180,6 +183,9 @@ class Async:
         /,
     ) -> AsyncListCall[ItemT, PageT]:
         return AsyncListCall(self, operation, request_options)
+
+    def stream_events(self, operation: object, request_options: object = None, /) -> Any:
+        raise NotImplementedError
 
 
 def ids(rows: Iterable[Row]) -> list[str | None]:

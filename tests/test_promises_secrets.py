@@ -38,6 +38,7 @@ from evertoken import (
     ClientSecretPost,
     DecodeError,
     EncryptedTokenStore,
+    EventStreamError,
     EvertokenError,
     FileSecret,
     FileTokenStore,
@@ -818,6 +819,11 @@ EXAMPLES: dict[str, Example] = {
     "DecodeError": (
         DecodeError(
             method="GET", path="/clients", status_code=200, problem="HTML", body="<p>", request_id="r1"
+        ),
+    ),
+    "EventStreamError": (
+        EventStreamError(
+            path="/events", code="cursor_expired", message="too old", offset="o-2", last_event_id="o-1"
         ),
     ),
     "StoreError": (StoreError("in words"), StoreError(5, "in words", "a file")),

@@ -24,6 +24,7 @@ from evertoken.errors import (
     ConflictError,
     ContentTooLargeError,
     DecodeError,
+    EventStreamError,
     EvertokenError,
     ForbiddenError,
     NotFoundError,
@@ -39,14 +40,24 @@ from evertoken.events import TokenEvent, TokenStatus
 from evertoken.grant import ClientSecretBasic, ClientSecretPost, Grant, TokenRequest
 from evertoken.grant_jwt import PrivateKeyJWT
 from evertoken.grant_mtls import MutualTLS
-from evertoken.operation import UNSET, ListOperation, Operation, RequestOptions, Unset
+from evertoken.operation import (
+    UNSET,
+    Content,
+    EventsOperation,
+    ListOperation,
+    Operation,
+    RequestOptions,
+    Unset,
+)
 from evertoken.paging import AsyncListCall, AsyncPager, SyncPager
 from evertoken.renewal import TokenSource
 from evertoken.secret import EnvironmentSecret, FileSecret, SecretSource
+from evertoken.sse import ServerSentEvent
 from evertoken.store import Lease, LeasingTokenStore, MemoryTokenStore, StoreError, TokenStore
 from evertoken.store_encrypted import EncryptedTokenStore
 from evertoken.store_file import FileTokenStore
 from evertoken.store_redis import RedisTokenStore
+from evertoken.subscription import AsyncEventStream, EventStream
 from evertoken.throttle import Throttle
 from evertoken.token import AccessToken, Secret
 
@@ -55,6 +66,7 @@ __all__ = [
     "APIError",
     "AccessToken",
     "ArgumentError",
+    "AsyncEventStream",
     "AsyncListCall",
     "AsyncManagementClient",
     "AsyncPager",
@@ -65,11 +77,15 @@ __all__ = [
     "ClientSecretPost",
     "Clock",
     "ConflictError",
+    "Content",
     "ContentTooLargeError",
     "DecodeError",
     "DriftWarning",
     "EncryptedTokenStore",
     "EnvironmentSecret",
+    "EventStream",
+    "EventStreamError",
+    "EventsOperation",
     "EvertokenError",
     "FileSecret",
     "FileTokenStore",
@@ -93,6 +109,7 @@ __all__ = [
     "Secret",
     "SecretSource",
     "ServerError",
+    "ServerSentEvent",
     "StoreError",
     "SyncPager",
     "Throttle",

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from evertoken.body import LONGEST_BODY
+from evertoken.operation import UNSET
+from evertoken.raw import events_for, operation_for
 from evertoken.secret import GivenSecret, hide
 from evertoken.sender import AsyncSender, SyncSender
 from evertoken.setup import (
@@ -22,6 +24,7 @@ from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from types import TracebackType
     from typing import Self
 
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
 
     from evertoken.attempt import Attempt
     from evertoken.grant import Grant
-    from evertoken.operation import ListOperation, Operation, Priority, RequestOptions
+    from evertoken.operation import ListOperation, Operation, Priority, QueryValue, RequestOptions
     from evertoken.paging import AsyncListCall, SyncPager
     from evertoken.renewal import TokenSource
+    from evertoken.sse import ServerSentEvent
     from evertoken.store import TokenStore
+    from evertoken.subscription import AsyncEventStream, EventStream
     from evertoken.throttle import Throttle
 
 T = TypeVar("T")
@@ -174,6 +179,55 @@ class ManagementClient(GroupsOfClient):
     ) -> SyncPager[ItemT, PageT]:
         """Return the first page of a list, which fetches the others."""
         return self._sending.send_list(operation, request_options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = UNSET,
+        request_options: RequestOptions | None = None,
+    ) -> httpx.Response:
+        """Send what no method has yet, and return the answer, read: with token, retries and errors as always.
+
+        `path` is below the API's root, such as `/clients/abc`. `body` is sent as JSON, or is a `Content`.
+        Raises ArgumentError for a path that would lead elsewhere, and an APIError for any status but 2xx.
+        """
+        operation = operation_for(method, path, query, body)
+        del body  # a traceback's locals show no secret
+        return self._sending.request(operation, request_options)
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = UNSET,
+        request_options: RequestOptions | None = None,
+    ) -> AbstractContextManager[httpx.Response]:
+        """Send as `request` does, for an answer that is read piece by piece, and closed with the block.
+
+        `max_body` does not bound it. A TransportError tells that it broke off.
+        """
+        operation = operation_for(method, path, query, body)
+        del body  # a traceback's locals show no secret
+        return self._sending.stream(operation, request_options)
+
+    def stream_events(
+        self,
+        path: str = "/events",
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        request_options: RequestOptions | None = None,
+    ) -> AbstractContextManager[EventStream[ServerSentEvent]]:
+        """Subscribe to an event stream: iterate over it in the block.
+
+        It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as
+        `query`, the id of the last event that came.
+        """
+        return self._sending.stream_events(events_for(path, query), request_options)
 
     def add_listener(self, listener: Callable[[Attempt], object]) -> None:
         """Call `listener` with every `Attempt` from now on, in the caller's thread: for metrics."""
@@ -317,6 +371,55 @@ class AsyncManagementClient(AsyncGroupsOfClient):
     ) -> AsyncListCall[ItemT, PageT]:
         """Return the call of a list: await it for the first page, or iterate over it for every row."""
         return self._sending.send_list(operation, request_options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = UNSET,
+        request_options: RequestOptions | None = None,
+    ) -> httpx.Response:
+        """Send what no method has yet, and return the answer, read: with token, retries and errors as always.
+
+        `path` is below the API's root, such as `/clients/abc`. `body` is sent as JSON, or is a `Content`.
+        Raises ArgumentError for a path that would lead elsewhere, and an APIError for any status but 2xx.
+        """
+        operation = operation_for(method, path, query, body)
+        del body  # a traceback's locals show no secret
+        return await self._sending.request(operation, request_options)
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = UNSET,
+        request_options: RequestOptions | None = None,
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """Send as `request` does, for an answer that is read piece by piece, and closed with the block.
+
+        `max_body` does not bound it. A TransportError tells that it broke off.
+        """
+        operation = operation_for(method, path, query, body)
+        del body  # a traceback's locals show no secret
+        return self._sending.stream(operation, request_options)
+
+    def stream_events(
+        self,
+        path: str = "/events",
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        request_options: RequestOptions | None = None,
+    ) -> AbstractAsyncContextManager[AsyncEventStream[ServerSentEvent]]:
+        """Subscribe to an event stream: iterate over it in the block.
+
+        It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as
+        `query`, the id of the last event that came.
+        """
+        return self._sending.stream_events(events_for(path, query), request_options)
 
     def add_listener(self, listener: Callable[[Attempt], object]) -> None:
         """Call `listener` with every `Attempt` from now on, in the caller's task: for metrics."""

@@ -16,13 +16,14 @@ import httpx
 
 from evertoken import drift, paging
 from evertoken._version import __version__
+from evertoken.content import encode_body
 from evertoken.correlation import current_correlation_id
 from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
-from evertoken.operation import UNSET, ListOperation, Operation, QueryValue, RequestOptions
+from evertoken.operation import EventsOperation, ListOperation, Operation, QueryValue, RequestOptions
 from evertoken.options import check_headers, check_options, check_timeout
 from evertoken.redact import excerpt, without
 from evertoken.retry import SAFE, rate_limit, server_delay
-from evertoken.wire import to_wire
+from evertoken.sse import SILENCE, ServerSentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,12 +88,8 @@ class Codec:
         headers = dict(self._headers)
         if self._custom_domain is not None and operation.path in CUSTOM_DOMAIN_PATHS:
             headers["Auth0-Custom-Domain"] = self._custom_domain
-        content = None
-        if operation.body is not UNSET:
-            content = json.dumps(
-                to_wire(operation.body), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-            ).encode()
-            headers["Content-Type"] = "application/json"
+        content, described = encode_body(operation, is_async=isinstance(client, httpx.AsyncClient))
+        headers.update(described)
         given = options.get("correlation_id")
         if operation.method not in SAFE and (correlation := given or current_correlation_id()) is not None:
             headers["X-Correlation-ID"] = correlation
@@ -102,13 +99,16 @@ class Codec:
         timeout = (
             httpx.USE_CLIENT_DEFAULT if seconds is None else check_timeout("timeout_in_seconds", seconds)
         )
-        return client.build_request(
+        request = client.build_request(
             operation.method,
             self._base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
             content=content,
             headers=headers,
             timeout=timeout,
         )
+        if isinstance(operation, EventsOperation) and "timeout_in_seconds" not in options:
+            request.extensions["timeout"]["read"] = SILENCE
+        return request
 
     def decode(self, operation: Operation[T], response: httpx.Response) -> T:
         """Return the value of a read response.
@@ -116,18 +116,25 @@ class Codec:
         Raises an APIError for any status but 2xx, DecodeError for a body that is not JSON; with `strict`,
         for one that does not fit the spec too.
         """
-        if not response.is_success:
-            raise api_error(operation, response)
-        outcome = self._outcome(operation, response)
+        check_status(operation, response)
+        outcome = self._outcome(operation, response, response.content)
         if isinstance(outcome, DecodeError):
             raise outcome
         return outcome
 
-    def _outcome(self, operation: Operation[T], response: httpx.Response) -> T | DecodeError:
+    def decode_event(self, operation: Operation[T], response: httpx.Response, event: ServerSentEvent) -> T:
+        """Return an event as what the operation says. Raises DecodeError as `decode` does."""
+        if operation.result is ServerSentEvent:
+            return cast("T", event)
+        outcome = self._outcome(operation, response, _named(event))
+        if isinstance(outcome, DecodeError):
+            raise outcome
+        return outcome
+
+    def _outcome(self, operation: Operation[T], response: httpx.Response, body: bytes) -> T | DecodeError:
         # Returns errors instead of raising them: this frame holds the body, secrets of applications in it.
         if operation.result is type(None):
             return cast("T", None)
-        body = response.content
         result = operation.result
         if isinstance(operation, ListOperation):
             rows = cast("ListOperation[object, T]", operation)
@@ -143,7 +150,13 @@ class Codec:
                 drift.report(operation.name, mismatches)
                 return cast("T", value)
             problem = "its body does not fit the spec: " + "; ".join(map(str, mismatches[:5]))
-        return decode_error(response, problem)
+        return decode_error(response, problem, body)
+
+
+def check_status(operation: Operation[object], response: httpx.Response) -> None:
+    """Raise an APIError for any status but 2xx. The response of one has to be read."""
+    if not response.is_success:
+        raise api_error(operation, response)
 
 
 def shown_path(request: httpx.Request) -> str:
@@ -151,21 +164,21 @@ def shown_path(request: httpx.Request) -> str:
     return request.url.raw_path.partition(b"?")[0].decode("ascii")
 
 
-def decode_error(response: httpx.Response, problem: str) -> DecodeError:
+def decode_error(response: httpx.Response, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a success whose body is not what was promised."""
     return DecodeError(
         method=response.request.method,
         path=shown_path(response.request),
         status_code=response.status_code,
         problem=problem,
-        body=excerpt(_quotable(response)),
+        body=excerpt(_quotable(response, body)),
         request_id=response.headers.get("x-auth0-requestid"),
     )
 
 
 def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
     """Return the error of the tree for an error status, with what the answer tells."""
-    body = _quotable(response)
+    body = _quotable(response, response.content)
     fields = _json_object(body)
     code, message, error = (_text(fields.get(name)) for name in ("errorCode", "message", "error"))
     if not fields:
@@ -188,10 +201,16 @@ def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
     )
 
 
-def _quotable(response: httpx.Response) -> bytes:
+def _quotable(response: httpx.Response, body: bytes) -> bytes:
     """Return the body without the token that was sent, which a server may quote."""
     token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return without(response.content, [token])
+    return without(body, [token])
+
+
+def _named(event: ServerSentEvent) -> bytes:
+    """Return the JSON of an event with its name as `type`, by which the spec tells its events apart."""
+    fields = _json_object(event.data.encode())
+    return json.dumps({"type": event.event, **fields}).encode() if fields else event.data.encode()
 
 
 def expand_path(template: str, values: Mapping[str, str]) -> str:

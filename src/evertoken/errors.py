@@ -6,6 +6,7 @@
     ├── TokenError                            no access token
     ├── TransportError                        no answer
     ├── DecodeError                           an answer that is not what it claims to be
+    ├── EventStreamError                      an event stream that the API ended
     ├── StoreError (also an OSError)          a token store failed; clients go on without it
     └── APIError                              an error status
         ├── BadRequestError                   400
@@ -160,6 +161,40 @@ class DecodeError(EvertokenError):
         self.problem = problem
         self.body = body
         self.request_id = request_id
+
+
+class EventStreamError(EvertokenError):
+    """The API ended an event stream for good.
+
+    `code` and `message` are the API's own words, `offset` is the place in the stream that it names.
+    `last_event_id` is that of the last event that came.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        code: str | None = None,
+        message: str | None = None,
+        offset: str | None = None,
+        last_event_id: str = "",
+    ) -> None:
+        what = f"{code or 'error'} ({message})" if message else code or "error"
+        super().__init__(f"GET {path}: the stream ended with {what}; {_EVENT_ADVICE.get(code, _GO_ON)}")
+        self.path = path
+        self.code = code
+        self.message = message
+        self.offset = offset
+        self.last_event_id = last_event_id
+
+
+_GO_ON: Final = "subscribe again, from last_event_id"
+_START_ANEW: Final = "subscribe anew, with from_timestamp in place of from"
+_EVENT_ADVICE: Final[dict[str | None, str]] = {
+    "invalid_cursor": _START_ANEW,
+    "cursor_expired": _START_ANEW,
+    "payload_too_large": "subscribe again, from the error's offset, to leave that event out",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

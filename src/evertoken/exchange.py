@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
-from evertoken.errors import TokenError
+from evertoken.errors import DecodeError, TokenError
 from evertoken.flow import Call, FlowClosedError, Read, Sleep, Steps
 from evertoken.grant import MEDIA_TYPE, Grant, TokenRequest, parse_answer
 from evertoken.grant_mtls import mtls_token_endpoint
@@ -124,6 +124,8 @@ class Exchange:
                 yield Read(response, left)
             except httpx.RequestError as error:
                 return _no_answer(url, type(error).__name__)
+            except DecodeError as error:
+                return _unreadable("GET", url, error)
             if response.status_code != 200 or response.request is not discovery:
                 return TokenError(
                     f"GET {url}: {response.status_code}, but mTLS needs the document there; check the domain"
@@ -149,6 +151,8 @@ class Exchange:
             return _no_answer(endpoint, type(error).__name__)
         except TokenError as error:
             return error
+        except DecodeError as error:
+            return _unreadable("POST", endpoint, error)
         if response.request is not token_request:
             return _redirected(endpoint)
         try:
@@ -245,6 +249,13 @@ class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         kept = chunk[: self._left]
         self._left -= len(kept)
         return kept
+
+
+def _unreadable(method: str, url: str, error: DecodeError) -> TokenError:
+    return TokenError(
+        f"{method} {url}: {error.status_code}, but the body is too large; check that no proxy answers",
+        status_code=error.status_code,
+    )
 
 
 def _scrubbed(response: httpx.Response, token_request: httpx.Request) -> bytes:

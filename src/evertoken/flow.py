@@ -21,6 +21,7 @@ import anyio
 import httpx
 
 from evertoken.awaiting import call_in_thread, until_done
+from evertoken.body import LONGEST_BODY, read, read_async
 from evertoken.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Read:
-    """Read the response's body, which gives its connection back.
+    """Read the response's body, which gives its connection back; DecodeError beyond 64 MB.
 
     In `seconds`, where a task awaits it; a thread cannot be interrupted.
     """
@@ -172,7 +173,7 @@ class StepAuth(httpx.Auth):
         match step:
             case Read():
                 try:
-                    step.response.read()
+                    read(step.response, LONGEST_BODY)
                 except httpx.RequestError:
                     _empty(step.response)
                     raise
@@ -197,8 +198,7 @@ class StepAuth(httpx.Auth):
             case Read():
                 try:
                     with anyio.move_on_after(step.seconds) as scope:
-                        await fetch(step.response)
-                        step.response.read()
+                        await read_async(step.response, LONGEST_BODY)
                     if scope.cancelled_caught:
                         raise httpx.ReadTimeout("the answer did not end in time")
                 except httpx.RequestError:
@@ -214,17 +214,6 @@ class StepAuth(httpx.Auth):
             case Call():
                 result = await call_in_thread(step.function, step.undo)
                 return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
-
-
-async def fetch(response: httpx.Response) -> None:
-    """Receive a response's body as it comes, so that `read` decodes it without awaiting.
-
-    httpx decodes in the middle of a chain of async generators. What cannot be decoded leaves them to the
-    garbage collector and the event loop, and the connection with them.
-    """
-    if not response.is_closed:
-        response.stream = httpx.ByteStream(b"".join([chunk async for chunk in response.aiter_raw()]))
-        response.is_stream_consumed = response.is_closed = False
 
 
 def _empty(response: httpx.Response) -> None:

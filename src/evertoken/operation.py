@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
     import httpx
 
     from evertoken.paging import AsyncListCall, SyncPager
+    from evertoken.subscription import AsyncEventStream, EventStream
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -58,7 +61,7 @@ class RequestOptions(TypedDict, total=False):
     And those that it has not: `deadline_in_seconds` bounds the call in all, `max_wait_in_seconds` its waits
     between attempts. `priority` tells a throttle who goes first. `correlation_id`, at most 64 characters,
     goes with a write into the tenant's logs. `on_response` is called with the response of each request that
-    the call made, read and decompressed: for a list, one for each page.
+    the call made, read and decompressed: for a list, one for each page. A stream's is not read yet.
     """
 
     timeout_in_seconds: float
@@ -72,14 +75,27 @@ class RequestOptions(TypedDict, total=False):
     on_response: Callable[[httpx.Response], object]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """A request's body that is no JSON: bytes, or what yields them, which is sent piece by piece, and once.
+
+    An iterable, such as a file opened for bytes, is for `ManagementClient`, an async one for
+    `AsyncManagementClient`. What it yields is gone once it was sent: the call is not repeated then, neither
+    after an error nor with a new token.
+    """
+
+    data: bytes | Iterable[bytes] | AsyncIterable[bytes] = dataclasses.field(repr=False)
+    media_type: str = "application/octet-stream"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[T_co]):
     """One call: what is sent, and what comes back.
 
     `path` is the template below `/api/v2`, such as `/clients/{id}`; `path_params` holds its values as
     the caller gave them. A query value of None is left out. `body` is `UNSET` (no body), or a value of
-    JSON types, models and datetimes in which keys whose value is `UNSET` are left out. `limits` holds
-    the least and greatest value (None: no limit) of the numbers in the query. `result` is the type that
+    JSON types, models and datetimes in which keys whose value is `UNSET` are left out, or `Content`. `limits`
+    holds the least and greatest value (None: no limit) of the numbers in the query. `result` is the type that
     the answer is decoded to; `type(None)` where there is no body. Any one of `scopes` suffices.
     """
 
@@ -121,6 +137,18 @@ class ListOperation(Operation[PageT_co], Generic[ItemT_co, PageT_co]):
     paging: Paging
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EventsOperation(Operation[T_co]):
+    """A subscription to an event stream. `result` is the type of an event's JSON, or `ServerSentEvent`.
+
+    `cursor` is the query parameter that takes the id of the last event to go on after it, None where only
+    the header Last-Event-ID does; `start` names those that it takes the place of.
+    """
+
+    cursor: str | None = None
+    start: tuple[str, ...] = ()
+
+
 class Sender(Protocol):
     """Carries operations out, synchronously."""
 
@@ -135,6 +163,12 @@ class Sender(Protocol):
         /,
     ) -> SyncPager[ItemT, PageT]:
         """Return the first page, which fetches the others."""
+        ...
+
+    def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> AbstractContextManager[EventStream[T]]:
+        """Return what opens the stream, and closes it."""
         ...
 
 
@@ -152,4 +186,10 @@ class AsyncSender(Protocol):
         /,
     ) -> AsyncListCall[ItemT, PageT]:
         """Return the call: await it for the first page, or iterate over it for every row."""
+        ...
+
+    def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> AbstractAsyncContextManager[AsyncEventStream[T]]:
+        """Return what opens the stream, and closes it."""
         ...

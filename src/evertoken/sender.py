@@ -6,6 +6,7 @@ that is dropped takes its connections and its share of the token with it at once
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -13,6 +14,7 @@ import anyio.lowlevel
 import httpx
 
 from evertoken import background, paging
+from evertoken.codec import check_status
 from evertoken.setup import (
     HEADERS,
     LIMITS,
@@ -22,12 +24,16 @@ from evertoken.setup import (
     management_auth,
     ssl_context,
 )
+from evertoken.streams import opened, opened_async
+from evertoken.subscription import AsyncEventStream, EventStream, Subscription
 from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
     from evertoken.auth import ManagementAuth
     from evertoken.bearer import BearerAuth
-    from evertoken.operation import ListOperation, Operation, RequestOptions
+    from evertoken.operation import EventsOperation, ListOperation, Operation, RequestOptions
     from evertoken.transport import Transport
 
 T = TypeVar("T")
@@ -56,9 +62,46 @@ class SyncSender:
         """Carry out an operation and return the decoded answer."""
         http, options = self._http(), request_options or {}
         response = self.transport.send(http, self._calls.call(http, operation, options))
-        if "on_response" in options:
-            options["on_response"](response)
+        _show(options, response)
         return self._calls.codec.decode(operation, response)
+
+    def request(
+        self, operation: Operation[object], request_options: RequestOptions | None = None, /
+    ) -> httpx.Response:
+        """Carry out an operation and return the answer, read. Raises an APIError for any status but 2xx."""
+        http, options = self._http(), request_options or {}
+        response = self.transport.send(http, self._calls.call(http, operation, options))
+        _show(options, response)
+        check_status(operation, response)
+        return response
+
+    @contextlib.contextmanager
+    def stream(
+        self, operation: Operation[object], request_options: RequestOptions | None = None, /
+    ) -> Generator[httpx.Response]:
+        """Yield the answer as it is, before it is read. Raises an APIError for any status but 2xx."""
+        http, options = self._http(), request_options or {}
+        call = self._calls.call(http, operation, options, stream=True)
+        with opened(self.transport.send(http, call)) as response:
+            _show(options, response)
+            check_status(operation, response)
+            yield response
+
+    @contextlib.contextmanager
+    def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> Generator[EventStream[T]]:
+        """Yield the events of a stream, already open."""
+        subscription = Subscription(
+            operation,
+            request_options or {},
+            codec=self._calls.codec,
+            longest=self.transport.longest_body,
+        )
+        events = EventStream(subscription, self.stream, self.transport.clock)
+        with contextlib.closing(events):
+            events.connect()
+            yield events
 
     def send_list(
         self, operation: ListOperation[ItemT, PageT], request_options: RequestOptions | None = None, /
@@ -117,9 +160,46 @@ class AsyncSender:
         """Carry out an operation and return the decoded answer."""
         http, options = self._http(), request_options or {}
         response = await self.transport.send_async(http, self._calls.call(http, operation, options))
-        if "on_response" in options:
-            options["on_response"](response)
+        _show(options, response)
         return self._calls.codec.decode(operation, response)
+
+    async def request(
+        self, operation: Operation[object], request_options: RequestOptions | None = None, /
+    ) -> httpx.Response:
+        """Carry out an operation and return the answer, read. Raises an APIError for any status but 2xx."""
+        http, options = self._http(), request_options or {}
+        response = await self.transport.send_async(http, self._calls.call(http, operation, options))
+        _show(options, response)
+        check_status(operation, response)
+        return response
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, operation: Operation[object], request_options: RequestOptions | None = None, /
+    ) -> AsyncGenerator[httpx.Response]:
+        """Yield the answer as it is, before it is read. Raises an APIError for any status but 2xx."""
+        http, options = self._http(), request_options or {}
+        call = self._calls.call(http, operation, options, stream=True)
+        async with opened_async(await self.transport.send_async(http, call)) as response:
+            _show(options, response)
+            check_status(operation, response)
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> AsyncGenerator[AsyncEventStream[T]]:
+        """Yield the events of a stream, already open."""
+        subscription = Subscription(
+            operation,
+            request_options or {},
+            codec=self._calls.codec,
+            longest=self.transport.longest_body,
+        )
+        events = AsyncEventStream(subscription, self.stream, self.transport.clock)
+        async with contextlib.aclosing(events):
+            await events.connect()
+            yield events
 
     def send_list(
         self, operation: ListOperation[ItemT, PageT], request_options: RequestOptions | None = None, /
@@ -158,3 +238,8 @@ class AsyncSender:
             own = (os.getpid(), http)
             self._own.set(own)
         return own[1]
+
+
+def _show(options: RequestOptions, response: httpx.Response) -> None:
+    if "on_response" in options:
+        options["on_response"](response)

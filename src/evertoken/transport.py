@@ -49,12 +49,13 @@ _REFUSED_WAIT: Final = 1.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """One request with what its sender allows it."""
+    """One request with what its sender allows it. The answer is not read where it is a `stream`."""
 
     operation: Operation[object]
     request: httpx.Request
     policy: RetryPolicy
     priority: Priority
+    stream: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,12 +83,13 @@ class Transport:
     def __init__(self, *, auth: StepAuth, clock: Clock, throttle: Throttle | None, longest_body: int) -> None:
         self._auth = auth
         self._clock = clock
+        self.clock: Clock = clock
         self._throttle = throttle
-        self._longest_body = longest_body
+        self.longest_body: int = longest_body
         self.listeners: Listeners[Attempt] = Listeners()
 
     def send(self, client: httpx.Client, call: Call) -> httpx.Response:
-        """Return the read response, of whatever status.
+        """Return the response, of whatever status: read, but for a stream's success.
 
         Raises TransportError where none came, and what the auth flow raises.
         """
@@ -99,13 +101,13 @@ class Transport:
                 except StopIteration as stop:
                     return cast("httpx.Response", stop.value)
                 if isinstance(step, _Go):
-                    result = self._attempt(client, call.request)
+                    result = self._attempt(client, call)
                 else:
                     self._clock.sleep(step)
                     result = None
 
     async def send_async(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
-        """Return the read response, as `send` does."""
+        """Return the response, as `send` does."""
         with contextlib.closing(self._story(call)) as story:
             result: _Outcome | None = None
             while True:
@@ -114,7 +116,7 @@ class Transport:
                 except StopIteration as stop:
                     return cast("httpx.Response", stop.value)
                 if isinstance(step, _Go):
-                    result = await self._attempt_async(client, call.request, step.seconds)
+                    result = await self._attempt_async(client, call, step.seconds)
                 else:
                     await self._clock.sleep_async(step)
                     result = None
@@ -174,26 +176,30 @@ class Transport:
             refused_for=(server_delay(outcome.headers, wall) or _REFUSED_WAIT) if refused else None,
         )
 
-    def _attempt(self, client: httpx.Client, request: httpx.Request) -> _Outcome:
+    def _attempt(self, client: httpx.Client, call: Call) -> _Outcome:
         response: httpx.Response | None = None
+        request = call.request
         try:
             # The flow yields the request itself at least: there is a response, or an error was raised.
             response = cast("httpx.Response", run(client, self._auth, self._auth.steps(request), request))
-            return read(response, self._longest_body)
+            if call.stream and response.is_success:
+                return response
+            return read(response, self.longest_body)
         except httpx.RequestError as error:
             return _failure(error, response)
 
-    async def _attempt_async(
-        self, client: httpx.AsyncClient, request: httpx.Request, seconds: float | None
-    ) -> _Outcome:
+    async def _attempt_async(self, client: httpx.AsyncClient, call: Call, seconds: float | None) -> _Outcome:
         response: httpx.Response | None = None
+        request = call.request
         with anyio.move_on_after(seconds):
             try:
                 response = cast(
                     "httpx.Response",
                     await run_async(client, self._auth, self._auth.steps(request), request),
                 )
-                return await read_async(response, self._longest_body)
+                if call.stream and response.is_success:
+                    return response
+                return await read_async(response, self.longest_body)
             except httpx.RequestError as error:
                 return _failure(error, response)
         return _Failure(
@@ -204,6 +210,9 @@ class Transport:
         self, call: Call, outcome: _Outcome, *, attempt: int, waited: float, elapsed: float
     ) -> float | None:
         method = call.request.method
+        maybe_sent = not isinstance(outcome, _Failure) or outcome.maybe_carried_out
+        if maybe_sent and not isinstance(call.request.stream, httpx.ByteStream):
+            return None  # a body that was streamed is gone
         if isinstance(outcome, _Failure):
             if outcome.reason == httpx.LocalProtocolError.__name__:
                 return None  # the request itself cannot be sent

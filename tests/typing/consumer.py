@@ -10,13 +10,17 @@ import httpx
 from evertoken import (
     AccessToken,
     APIError,
+    AsyncEventStream,
     AsyncManagementClient,
     AsyncPager,
     ClientSecretBasic,
+    Content,
+    EventStream,
     ManagementAuth,
     ManagementClient,
     MemoryTokenStore,
     RateLimit,
+    ServerSentEvent,
     SyncPager,
     TokenEvent,
     TokenStatus,
@@ -69,6 +73,34 @@ def synchronous() -> None:
         assert_type(registered.client_id, str)
         assert_type(client.token_source.status(), TokenStatus)
         client.token_source.add_listener(takes_an_event)
+
+
+def raw() -> None:
+    """What has no method, and what comes as a stream."""
+    with ManagementClient(domain="tenant.eu.auth0.com", token="token") as client:
+        answer = client.request("POST", "/things", query={"dry": True}, body={"name": "n"})
+        assert_type(answer, httpx.Response)
+        client.request("POST", "/imports", body=Content(b"rows", "text/csv"))
+        with client.stream("GET", "/exports/1") as response:
+            assert_type(response, httpx.Response)
+        with client.stream_events(query={"event_type": ["user.created"]}) as events:
+            assert_type(events, EventStream[ServerSentEvent])
+            for event in events:
+                assert_type(event, ServerSentEvent)
+                assert_type(event.retry, int | None)
+
+
+async def asynchronous_raw() -> None:
+    """The same, awaited."""
+    async with AsyncManagementClient(domain="tenant.eu.auth0.com", token="token") as client:
+        assert_type(await client.request("GET", "/things"), httpx.Response)
+        async with client.stream("GET", "/exports/1") as response:
+            assert_type(response, httpx.Response)
+        async with client.stream_events() as events:
+            assert_type(events, AsyncEventStream[ServerSentEvent])
+            async for event in events:
+                assert_type(event, ServerSentEvent)
+            assert_type(events.last_event_id, str)
 
 
 async def asynchronous() -> None:

@@ -1,0 +1,103 @@
+"""Answers that are read as they come: closed at the end of a block, whatever was left unread of them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, cast
+
+import httpx
+
+from evertoken.body import bound_pieces, close_async, track
+from evertoken.codec import shown_path
+from evertoken.errors import TransportError
+from evertoken.retry import SAFE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+
+
+@contextlib.contextmanager
+def opened(response: httpx.Response) -> Generator[httpx.Response]:
+    """Yield a response to be read piece by piece; close it at the end.
+
+    Raises TransportError, also from within its iterators, where it breaks off.
+    """
+    _prepare(response)
+    problem = ""
+    try:
+        yield response
+    except httpx.DecodingError as error:
+        problem = type(error).__name__
+    finally:
+        response.close()
+    if problem:
+        raise _broken_off(response, problem)
+
+
+@contextlib.asynccontextmanager
+async def opened_async(response: httpx.Response) -> AsyncGenerator[httpx.Response]:
+    """Yield a response as `opened` does, whose iterators may be left in the middle, too."""
+    _prepare(response)
+    iterators: list[AsyncIterator[object]] = []
+    track(response, iterators)
+    problem = ""
+    try:
+        yield response
+    except httpx.DecodingError as error:
+        problem = type(error).__name__
+    finally:
+        await close_async(response, iterators)
+    if problem:
+        raise _broken_off(response, problem)
+
+
+def _prepare(response: httpx.Response) -> None:
+    if not response.is_closed:
+        bound_pieces(response)
+        response.stream = _Pieces(response)
+
+
+class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Takes the place of a response's stream, and raises errors of ours where it breaks off."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._stream = response.stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        problem = ""
+        try:
+            yield from cast("httpx.SyncByteStream", self._stream)
+        except httpx.RequestError as error:
+            problem = type(error).__name__
+        # Outside the frames of httpx, which hold the token.
+        if problem:
+            raise _broken_off(self._response, problem)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        problem = ""
+        try:
+            async for piece in cast("httpx.AsyncByteStream", self._stream):
+                yield piece
+        except httpx.RequestError as error:
+            problem = type(error).__name__
+        if problem:
+            raise _broken_off(self._response, problem)
+
+    def close(self) -> None:
+        cast("httpx.SyncByteStream", self._stream).close()
+
+    async def aclose(self) -> None:
+        await cast("httpx.AsyncByteStream", self._stream).aclose()
+
+
+def _broken_off(response: httpx.Response, reason: str) -> TransportError:
+    method = response.request.method
+    return TransportError(
+        method=method,
+        path=shown_path(response.request),
+        reason=reason,
+        status_code=response.status_code,
+        attempts=1,
+        maybe_carried_out=method not in SAFE,
+    )
