@@ -45,15 +45,17 @@ LAYERS = [
         "background",
         "body",
         "transport",
+        "watch",
+        "token_body",
         "testing",
     },
     {"setup", "sender"},
     {"client"},
-    {"cli", "__main__", "generate"},
+    {"cli", "__main__", "generate", "otel"},
 ]
 HTTPX = {
     "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "transport",
-    "setup", "sender", "client",
+    "watch", "token_body", "setup", "sender", "client",
 }  # fmt: skip
 
 

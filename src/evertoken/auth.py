@@ -204,7 +204,7 @@ class ManagementAuth(StepAuth):
                 raise error
             yield Sleep(renewal.delay)
         attempts = 1 if renewal.advisory else TOKEN_ATTEMPTS
-        outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
+        outcome, closed = yield from self._exchange.ask(request, deadline, attempts, renewal.attempts)
         if isinstance(outcome, TokenError):
             # Who waits may have more time than this caller: its timeout is not their failure.
             mine = outcome.timed_out and budget(request) < TOKEN_BUDGET

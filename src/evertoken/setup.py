@@ -108,7 +108,7 @@ class Calls:
         """
         request = self.codec.encode(http, operation, options)
         if not options:
-            return Call(operation, request, self._policy, self._priority)
+            return Call(self.codec.base_url, operation, request, self._policy, self._priority)
         policy = self._policy
         if "max_retries" in options:
             policy = dataclasses.replace(policy, max_retries=_check_retries(options["max_retries"]))
@@ -118,7 +118,8 @@ class Calls:
         if "deadline_in_seconds" in options:
             seconds = check_timeout("deadline_in_seconds", options["deadline_in_seconds"])
             policy = dataclasses.replace(policy, deadline=seconds)
-        return Call(operation, request, policy, check_priority(options.get("priority", self._priority)))
+        priority = check_priority(options.get("priority", self._priority))
+        return Call(self.codec.base_url, operation, request, policy, priority)
 
 
 @functools.cache
