@@ -50,15 +50,17 @@ LAYERS = [
         "raw",
         "streams",
         "subscription",
+        "watch",
+        "token_body",
         "testing",
     },
     {"setup", "sender"},
     {"client"},
-    {"cli", "__main__", "generate"},
+    {"cli", "__main__", "generate", "otel"},
 ]
 HTTPX = {
     "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "transport",
-    "streams", "subscription", "setup", "sender", "client",
+    "watch", "token_body", "streams", "subscription", "setup", "sender", "client",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import heapq
 import itertools
 import random
@@ -35,13 +36,17 @@ class Simulation:
     latency: float = 0.05
     others: float = 0.0
     reserve: float = 0.0
+    processes: int = 1
     refused: int = 0
     done: int = 0
     least: int = 1_000_000
 
     def __post_init__(self) -> None:
         self.time = FakeTime()
-        self.throttle = Throttle(reserve=self.reserve, clock=self.time.clock())
+        self.throttles = [
+            Throttle(reserve=self.reserve, clock=self.time.clock()) for _ in range(self.processes)
+        ]
+        self.done_by = [0] * self.processes
         self.bucket = TokenBucket(rate=self.rate, burst=self.burst)
         self.random = random.Random(7)  # noqa: S311 - travel times
         self.events: list[tuple[float, int, Callable[[], None]]] = []
@@ -55,12 +60,14 @@ class Simulation:
         """Return the seconds that it took."""
         left = iter(range(calls))
 
-        def begin() -> None:
+        def begin(process: int) -> None:
             if next(left, None) is not None:
-                self.call(begin)
+                self.call(process, lambda: begin(process))
 
-        for _ in range(workers):
-            self.after(0, begin)
+        for number in range(workers):
+            # One process after the other: the first one has the bucket for itself for a while.
+            process = number % self.processes
+            self.after(process, functools.partial(begin, process))
         if self.others:
             self.after(0, self.take)
         while self.done < calls:
@@ -73,13 +80,13 @@ class Simulation:
         self.bucket.take(self.time.wall)
         self.after(self.random.expovariate(self.others), self.take)
 
-    def call(self, then: Callable[[], None], priority: Priority = "interactive") -> None:
-        ticket = self.throttle.join(priority)
+    def call(self, process: int, then: Callable[[], None]) -> None:
+        ticket = self.throttles[process].join("interactive")
 
         def ask() -> None:
-            wait, number = self.throttle.ask(ticket)
+            wait, number = self.throttles[process].ask(ticket)
             if number:
-                self.after(self.way(), lambda: self.arrive(number, then))
+                self.after(self.way(), lambda: self.arrive(process, number, then))
             else:
                 assert wait > 0
                 self.after(wait, ask)
@@ -89,7 +96,8 @@ class Simulation:
     def way(self) -> float:
         return self.latency * self.random.uniform(0.3, 0.7)
 
-    def arrive(self, number: int, then: Callable[[], None]) -> None:
+    def arrive(self, process: int, number: int, then: Callable[[], None]) -> None:
+        throttle = self.throttles[process]
         allowance = self.bucket.take(self.time.wall)
         self.least = (
             min(self.least, allowance.remaining) if self.time.monotonic > self.begun + 5 else self.least
@@ -99,14 +107,15 @@ class Simulation:
         def answer() -> None:
             known = rate_limit(allowance.headers())
             if allowance.allowed:
-                self.throttle.answered(number, known, more_in=more_in)
+                throttle.answered(number, known, more_in=more_in)
                 self.done += 1
+                self.done_by[process] += 1
                 then()
             else:
                 self.refused += 1
                 seconds = float(allowance.headers()["retry-after"])
-                self.throttle.answered(number, known, more_in=more_in, refused_for=seconds)
-                self.after(seconds, lambda: self.call(then))
+                throttle.answered(number, known, more_in=more_in, refused_for=seconds)
+                self.after(seconds, lambda: self.call(process, then))
 
         self.after(self.way(), answer)
 
@@ -142,7 +151,22 @@ def test_a_reserve_is_left_to_others() -> None:
     """Once the bucket is known, it never falls far below the reserve."""
     simulation = Simulation(burst=100, reserve=0.3)
     simulation.run(1_000, 20)
-    assert 25 <= simulation.least <= 35
+    assert 25 <= simulation.least <= 40
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"burst": 10}, {}, {"rate": 50, "burst": 50, "latency": 0.1}, {"processes": 4}, {"reserve": 0.3}],
+    ids=str,
+)
+def test_processes_that_know_nothing_of_each_other_share_alike(settings: dict[str, float]) -> None:
+    """Whoever came first does not keep the others waiting, and together they use what there is."""
+    simulation = Simulation(**{"processes": 2, **settings})  # type: ignore[arg-type] # as above
+    seconds = simulation.run(1_500, 20)
+    allowed = simulation.burst * (1 - simulation.reserve) + simulation.rate * seconds
+    assert simulation.refused < 15
+    assert 1_500 / allowed > 0.95
+    assert min(simulation.done_by) > 0.6 * max(simulation.done_by)
 
 
 def told(left: int, limit: int = 10) -> RateLimit:
@@ -175,7 +199,7 @@ def test_interactive_calls_go_before_batch_calls(time: FakeTime) -> None:
     throttle.ask(throttle.join("interactive"))
     throttle.answered(1, told(0))
     batch, interactive = throttle.join("batch"), throttle.join("interactive")
-    throttle.answered(1, told(2))
+    throttle.answered(1, told(3))
     assert throttle.ask(batch)[1] == 0
     assert throttle.ask(interactive)[1] == 2
 

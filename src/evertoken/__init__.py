@@ -9,6 +9,8 @@
 `ManagementClient` and `AsyncManagementClient` call the API; `ManagementAuth` gives any httpx client a token.
 """
 
+import logging
+
 from evertoken._version import __version__
 from evertoken.attempt import Attempt
 from evertoken.auth import ManagementAuth
@@ -60,6 +62,9 @@ from evertoken.store_redis import RedisTokenStore
 from evertoken.subscription import AsyncEventStream, EventStream
 from evertoken.throttle import Throttle
 from evertoken.token import AccessToken, Secret
+
+# Silent until an application sets logging up.
+logging.getLogger("evertoken").addHandler(logging.NullHandler())
 
 __all__ = [
     "UNSET",

@@ -231,7 +231,7 @@ class ManagementAuth(StepAuth):
 
     def _ask(self, renewal: Renewal, request: httpx.Request, deadline: float) -> Steps[AccessToken]:
         attempts = TOKEN_ATTEMPTS if self.token_source.still_good() is None else 1
-        outcome, closed = yield from self._exchange.ask(request, deadline, attempts)
+        outcome, closed = yield from self._exchange.ask(request, deadline, attempts, renewal.attempts)
         if isinstance(outcome, TokenError):
             # Who waits may have more time than this caller: its timeout is not their failure.
             mine = outcome.timed_out and budget(request) < TOKEN_BUDGET

@@ -24,26 +24,36 @@ if TYPE_CHECKING:
     import httpx
 
     from evertoken.flow import Aside, StepAuth, Steps
+    from evertoken.watch import Watch
 
 _log = logging.getLogger("evertoken.token")
 
 
 def run(
-    client: httpx.Client, auth: StepAuth, steps: Steps[None], request: httpx.Request | None = None
+    client: httpx.Client,
+    auth: StepAuth,
+    steps: Steps[None],
+    request: httpx.Request | None = None,
+    watch: Watch | None = None,
 ) -> httpx.Response | None:
     """Carry steps out to their end, but for those that go aside; return the last response.
 
-    `request` is the one they are for. A network error is thrown into the steps. Raises what they raise.
+    `request` is the one they are for, `watch` sees what is sent. A network error is thrown into the steps.
+    Raises what they raise.
     """
-    return pump(client, auth.drive(steps, request, functools.partial(in_thread, client, auth)))
+    return pump(client, auth.drive(steps, request, functools.partial(in_thread, client, auth)), watch)
 
 
 async def run_async(
-    client: httpx.AsyncClient, auth: StepAuth, steps: Steps[None], request: httpx.Request | None = None
+    client: httpx.AsyncClient,
+    auth: StepAuth,
+    steps: Steps[None],
+    request: httpx.Request | None = None,
+    watch: Watch | None = None,
 ) -> httpx.Response | None:
     """Carry steps out as `run` does."""
     return await pump_async(
-        client, auth.drive_async(steps, request, functools.partial(as_task, client, auth))
+        client, auth.drive_async(steps, request, functools.partial(as_task, client, auth)), watch
     )
 
 

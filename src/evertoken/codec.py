@@ -65,7 +65,7 @@ class Codec:
         strict: bool = False,
     ) -> None:
         self._timeout = timeout
-        self._base_url = base_url
+        self.base_url: str = base_url
         self._custom_domain = custom_domain
         self._strict = strict
         self._headers = {"Accept": "application/json"}
@@ -101,7 +101,7 @@ class Codec:
         )
         request = client.build_request(
             operation.method,
-            self._base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
+            self.base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
             content=content,
             headers=headers,
             timeout=timeout,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evertoken.attempt import Attempt
+
 TokenEventKind: TypeAlias = Literal["renewed", "found", "failed", "rejected", "store_failed", "store_works"]
 
 
@@ -24,7 +26,8 @@ class TokenEvent:
 
     `at` is Unix time in seconds. `seconds` is how long a renewal took, waiting for others included.
     `expires_in` is what is left of the new token's life, in seconds. `advisory` tells of a renewal that
-    the old token was still good for a while, so that nobody waited.
+    the old token was still good for a while, so that nobody waited. `attempts` are the requests that a
+    renewal made to the token endpoint.
     """
 
     kind: TokenEventKind
@@ -33,6 +36,7 @@ class TokenEvent:
     expires_in: float | None = None
     advisory: bool = False
     problem: str | None = None
+    attempts: tuple[Attempt, ...] = ()
 
 
 TokenListener: TypeAlias = "Callable[[TokenEvent], object]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import itertools
 import urllib.parse
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 
+from evertoken.attempt import Attempt
 from evertoken.errors import DecodeError, TokenError
 from evertoken.flow import Call, FlowClosedError, Read, Sleep, Steps
 from evertoken.grant import MEDIA_TYPE, Grant, TokenRequest, parse_answer
@@ -18,10 +20,9 @@ from evertoken.pump import TOTAL
 from evertoken.redact import without
 from evertoken.retry import backoff
 from evertoken.token import AccessToken
+from evertoken.token_body import LONGEST_BODY, BoundedBody, OnceBody, redirected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from evertoken.clock import Clock
 
 TOKEN_BUDGET: Final = 15.0
@@ -33,9 +34,6 @@ _DISCOVERY: Final = ".well-known/openid-configuration"
 
 REFUSALS: Final = frozenset({400, 401, 403})
 """Statuses with which the token endpoint refuses credentials."""
-
-LONGEST_BODY: Final = 65_536
-"""Bytes of an answer, as they come. A token with every permission there is has a tenth of that."""
 
 LONGEST_ASKED_WAIT: Final = 10.0
 """Seconds of Retry-After that a renewal waits out; beyond it the caller is told."""
@@ -59,16 +57,17 @@ class Exchange:
         return f"Exchange({self.endpoint!r}, {self.grant!r})"
 
     def ask(
-        self, request: httpx.Request, deadline: float, attempts: int
+        self, request: httpx.Request, deadline: float, attempts: int, sent: list[Attempt]
     ) -> Steps[tuple[AccessToken | TokenError, bool]]:
         """Yield token requests until one is answered.
 
         Returns the token, or the error to raise, and whether the flow was closed. `request` is the one
-        that needs the token: it lends its timeout. `deadline` is in monotonic seconds.
+        that needs the token: it lends its timeout. `deadline` is in monotonic seconds. `sent` takes what was
+        sent.
         """
         for attempt in itertools.count(1):
             try:
-                outcome = yield from self._ask_once(request, deadline)
+                outcome = yield from self._ask_once(request, deadline, sent)
             except FlowClosedError as error:
                 return _no_answer(self.endpoint, str(error)), True
             if isinstance(outcome, AccessToken) or not outcome.transient or attempt >= attempts:
@@ -77,10 +76,14 @@ class Exchange:
             wait = max(backoff(attempt), asked)
             if asked > LONGEST_ASKED_WAIT or self._clock.monotonic() + wait >= deadline:
                 return outcome, False
+            if sent:
+                sent[-1] = dataclasses.replace(sent[-1], again_in=wait)
             yield Sleep(wait)
         raise AssertionError  # count() does not end
 
-    def _ask_once(self, request: httpx.Request, deadline: float) -> Steps[AccessToken | TokenError]:
+    def _ask_once(
+        self, request: httpx.Request, deadline: float, sent: list[Attempt]
+    ) -> Steps[AccessToken | TokenError]:
         """Ask once; return the token or the error.
 
         Returns errors instead of raising them: this frame, with the request, is in no traceback.
@@ -99,7 +102,7 @@ class Exchange:
                 )
             )
             while True:
-                outcome = yield from self._send(endpoint, cast("TokenRequest", form), request, deadline)
+                outcome = yield from self._send(endpoint, cast("TokenRequest", form), request, deadline, sent)
                 again = cast("TokenRequest", form).again
                 if again is None or isinstance(outcome, AccessToken) or outcome.status_code not in REFUSALS:
                     return outcome
@@ -120,7 +123,7 @@ class Exchange:
             discovery = httpx.Request("GET", url, extensions=_timeouts(request, left))
             try:
                 response = cast("httpx.Response", (yield discovery))
-                response.stream = _BoundedBody(response.stream, deadline, self._clock)
+                response.stream = BoundedBody(response.stream, deadline, self._clock)
                 yield Read(response, left)
             except httpx.RequestError as error:
                 return _no_answer(url, type(error).__name__)
@@ -138,23 +141,49 @@ class Exchange:
         return str(request.url) in {self.endpoint, self._mtls_endpoint, self._issuer + _DISCOVERY}
 
     def _send(
-        self, endpoint: str, form: TokenRequest, request: httpx.Request, deadline: float
+        self,
+        endpoint: str,
+        form: TokenRequest,
+        request: httpx.Request,
+        deadline: float,
+        sent: list[Attempt],
     ) -> Steps[AccessToken | TokenError]:
-        asked_at = self._clock.wall()
-        left = max(0.001, deadline - self._clock.monotonic())
+        asked_at, began = self._clock.wall(), self._clock.monotonic()
+        left = max(0.001, deadline - began)
+        status_code = reason = None
         token_request = self._token_request(endpoint, form, request, left)
         try:
             response = cast("httpx.Response", (yield token_request))
-            response.stream = _BoundedBody(response.stream, deadline, self._clock)
+            status_code = response.status_code
+            response.stream = BoundedBody(response.stream, deadline, self._clock)
             yield Read(response, left)
         except httpx.RequestError as error:
-            return _no_answer(endpoint, type(error).__name__)
+            reason = type(error).__name__
+            return _no_answer(endpoint, reason)
+        except FlowClosedError as error:
+            reason = str(error)
+            raise
         except TokenError as error:
             return error
         except DecodeError as error:
             return _unreadable("POST", endpoint, error)
+        finally:
+            sent.append(
+                Attempt(
+                    operation="token",
+                    method="POST",
+                    url=endpoint,
+                    path=urllib.parse.urlsplit(endpoint).path,
+                    number=len(sent) + 1,
+                    at=asked_at,
+                    seconds=self._clock.monotonic() - began,
+                    status_code=status_code,
+                    reason=reason,
+                    again_in=None,
+                )
+            )
         if response.request is not token_request:
-            return _redirected(endpoint)
+            return redirected(endpoint)
         try:
             return parse_answer(
                 endpoint=endpoint,
@@ -186,69 +215,8 @@ class Exchange:
             },
             extensions=_timeouts(request, left),
         )
-        token_request.stream = _OnceBody(body, endpoint)
+        token_request.stream = OnceBody(body, endpoint)
         return token_request
-
-
-class _OnceBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that is sent once: a client that follows redirects would send it again, elsewhere."""
-
-    def __init__(self, body: bytes, endpoint: str) -> None:
-        self._body = body
-        self._endpoint = endpoint
-        self._sent = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._take()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._take()
-
-    def _take(self) -> bytes:
-        if self._sent:
-            raise _redirected(self._endpoint)
-        self._sent = True
-        return self._body
-
-
-class _BoundedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The body of a token endpoint's answer: what is too long is dropped, what is too late is an error.
-
-    httpx bounds each wait for data, not their sum. Where a task awaits, `Read` bounds the time.
-    """
-
-    def __init__(
-        self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, deadline: float, clock: Clock
-    ) -> None:
-        self._stream = stream
-        self._deadline = deadline
-        self._clock = clock
-        self._left = LONGEST_BODY
-
-    def __iter__(self) -> Iterator[bytes]:
-        late = False
-        for chunk in cast("httpx.SyncByteStream", self._stream):
-            # One more: the machine may have been suspended, and then this is the rest of the answer.
-            if late:
-                raise httpx.ReadTimeout("the answer did not end in time")
-            late = self._clock.monotonic() > self._deadline
-            yield self._cut(chunk)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        # To the end: a stream that is left in the middle would have to be closed by the event loop.
-        async for chunk in cast("httpx.AsyncByteStream", self._stream):
-            yield self._cut(chunk)
-
-    def close(self) -> None:
-        cast("httpx.SyncByteStream", self._stream).close()
-
-    async def aclose(self) -> None:
-        await cast("httpx.AsyncByteStream", self._stream).aclose()
-
-    def _cut(self, chunk: bytes) -> bytes:
-        kept = chunk[: self._left]
-        self._left -= len(kept)
-        return kept
 
 
 def _unreadable(method: str, url: str, error: DecodeError) -> TokenError:
@@ -267,12 +235,6 @@ def _scrubbed(response: httpx.Response, token_request: httpx.Request) -> bytes:
         pair = base64.b64decode(credentials).decode()
         secrets |= {credentials, pair, urllib.parse.unquote_plus(pair.partition(":")[2])}
     return without(response.content, secrets)
-
-
-def _redirected(endpoint: str) -> TokenError:
-    return TokenError(
-        f"POST {endpoint}: redirected, and credentials are not sent elsewhere; check the domain"
-    )
 
 
 def budget(request: httpx.Request) -> float:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from evertoken.attempt import Attempt
     from evertoken.errors import TokenError
     from evertoken.token import AccessToken
 
@@ -61,9 +62,12 @@ class Renewal:
     that it may be carried out off the caller's path then. `delay` is the number of seconds to wait before
     asking, because earlier renewals failed; `failure` is the last of them. `rejected` is the value of the
     token that the API refused last, if any: a store may still hold it. `began` is in monotonic seconds.
+    `attempts` collects the requests that it makes.
     """
 
-    __slots__ = ("_outcome", "_source", "aside", "began", "delay", "failure", "rejected", "spare")
+    __slots__ = (
+        "_outcome", "_source", "aside", "attempts", "began", "delay", "failure", "rejected", "spare",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class Renewal:
         self.delay: float = delay
         self.failure: TokenError | None = failure
         self.rejected: Secret | None = rejected
+        self.attempts: list[Attempt] = []
 
     @property
     def advisory(self) -> bool:
@@ -185,6 +190,11 @@ class TokenSource:
         self._lock = threading.Lock()
         self._pending: Future[AccessToken | None] | None = None
         self._pending_since = 0.0
+
+    @property
+    def name(self) -> str:
+        """What stands in the log: the tenant's domain."""
+        return self._name
 
     def claim(self) -> AccessToken | Future[AccessToken | None] | Renewal:
         """Return a token to use, a future to wait for, or the renewal to carry out.
@@ -335,6 +345,7 @@ class TokenSource:
             expires_in=expires_in,
             advisory=renewal is not None and renewal.advisory,
             problem=problem,
+            attempts=() if renewal is None else tuple(renewal.attempts),
         )
         log_event(event, name or self._name)
         self._listeners.tell(event)

@@ -113,7 +113,7 @@ class Calls:
         """
         request = self.codec.encode(http, operation, options)
         if not options:
-            return Call(operation, request, self._policy, self._priority, stream)
+            return Call(self.codec.base_url, operation, request, self._policy, self._priority, stream)
         policy = self._policy
         if "max_retries" in options:
             policy = dataclasses.replace(policy, max_retries=_check_retries(options["max_retries"]))
@@ -124,7 +124,7 @@ class Calls:
             seconds = check_timeout("deadline_in_seconds", options["deadline_in_seconds"])
             policy = dataclasses.replace(policy, deadline=seconds)
         priority = check_priority(options.get("priority", self._priority))
-        return Call(operation, request, policy, priority, stream)
+        return Call(self.codec.base_url, operation, request, policy, priority, stream)
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 
 The API has a token bucket and tells of it with every answer: its size, what is left, and the second when
 more is added. How fast it fills it does not tell: that is learned from how much is there after so many
-requests and seconds. Whatever others take shows as a slower filling, so that pacing yields to them.
+requests and seconds. Whatever others take shows as a slower filling, so that pacing yields to them. So do
+others that pace like this: who sends more leaves more in the bucket, until their shares are alike.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
+import math
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +34,14 @@ _CAUTION: Final = 0.95
 _MARGIN: Final = 0.1
 _MOST_MARGIN: Final = 2.0
 """The share of the bucket, and requests at most, that are left in it, as others take some unforeseen."""
+
+_YIELD: Final = 0.3
+_MOST_YIELD: Final = 0.15
+"""Seconds of its own requests, and share of the bucket at most, that are left in it besides: another process
+that has sent fewer goes on where this one waits."""
+
+_PACE_OVER: Final = 5.0
+"""Seconds over which its own requests are counted, fading."""
 
 _PROBE_AFTER: Final = 2.0
 """Seconds after the last request when another one is sent to see whether the bucket fills faster by now."""
@@ -68,6 +78,8 @@ class Throttle:
     `reserve` is the share of the bucket, 0 to below 1, that is left to others, such as the sign-ins of end
     users: with 0.3, calls wait while less than 30 % is left. Safe for threads, asyncio and trio at once.
 
+    Throttles of several processes come to share the bucket alike, without knowing of each other.
+
     One answer has to come before it knows the bucket: until then calls go one by one. A tenant, or a proxy,
     that sends no x-ratelimit headers is not throttled.
     """
@@ -87,6 +99,7 @@ class Throttle:
         self._latest = 0
         self._sent = 0
         self._sent_at = 0.0
+        self._pace = 0.0
         self._tickets = itertools.count(1)
         self.reset_after_fork()
         reset_in_child(self)
@@ -128,6 +141,7 @@ class Throttle:
             self._remove(ticket)
             self._fill(now)
             self._level -= 1
+            self._pace = self._own_pace(now) + 1 / _PACE_OVER
             self._sent += 1
             self._under_way[self._sent] = self._sent_at = now
             return 0.0, self._sent
@@ -178,7 +192,7 @@ class Throttle:
         if self._limit is None:
             return _FIRST_ANSWER_WAIT if self._under_way or ahead else 0.0
         # All ahead of it could go, too: it need not wait for those that sleep.
-        missing = ahead + 1 + self._floor() - self._filled(now + self._on_the_way())
+        missing = ahead + 1 + self._floor(now) - self._filled(now + self._on_the_way())
         if missing <= 0:
             return 0.0
         wait = missing / self._rate if self._rate else _UNKNOWN_RATE_WAIT
@@ -190,9 +204,14 @@ class Throttle:
         # The bucket fills while a request travels; far ahead the filling is a guess.
         return min(self._way, (self._limit or 0) / 2 / self._rate) if self._rate else 0.0
 
-    def _floor(self) -> float:
+    def _floor(self, now: float) -> float:
         limit = self._limit or 0
-        return max(self._reserve * limit, min(_MARGIN * limit, _MOST_MARGIN))
+        floor = max(self._reserve * limit, min(_MARGIN * limit, _MOST_MARGIN))
+        return floor + min(_YIELD * self._own_pace(now), _MOST_YIELD * max(0.0, limit - floor - 1))
+
+    def _own_pace(self, now: float) -> float:
+        """Return the requests per second that were sent of late."""
+        return self._pace * math.exp((self._sent_at - now) / _PACE_OVER)
 
     def _filled(self, now: float) -> float:
         gained = (self._rate or 0.0) * _CAUTION * max(0.0, now - self._level_at)

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 import anyio
 import httpx
 
-from evertoken.attempt import Attempt
 from evertoken.background import run, run_async
 from evertoken.body import read, read_async
 from evertoken.codec import shown_path
 from evertoken.errors import TransportError
 from evertoken.listeners import Listeners
 from evertoken.retry import SAFE, RetryPolicy, rate_limit, reset_delay, server_delay
+from evertoken.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from evertoken.attempt import Attempt
     from evertoken.clock import Clock
     from evertoken.flow import StepAuth
     from evertoken.operation import Operation, Priority
@@ -49,8 +50,12 @@ _REFUSED_WAIT: Final = 1.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """One request with what its sender allows it. The answer is not read where it is a `stream`."""
+    """One request with what its sender allows it.
 
+    `base_url` is the API's root. The answer is not read where it is a `stream`.
+    """
+
+    base_url: str
     operation: Operation[object]
     request: httpx.Request
     policy: RetryPolicy
@@ -69,9 +74,10 @@ class _Failure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Go:
-    """Make an attempt, in so many seconds."""
+    """Make an attempt, in so many seconds; who watches it, if anybody listens."""
 
     seconds: float | None
+    watch: Watch | None
 
 
 _Outcome: TypeAlias = httpx.Response | _Failure
@@ -101,7 +107,7 @@ class Transport:
                 except StopIteration as stop:
                     return cast("httpx.Response", stop.value)
                 if isinstance(step, _Go):
-                    result = self._attempt(client, call)
+                    result = self._attempt(client, call, step)
                 else:
                     self._clock.sleep(step)
                     result = None
@@ -116,7 +122,7 @@ class Transport:
                 except StopIteration as stop:
                     return cast("httpx.Response", stop.value)
                 if isinstance(step, _Go):
-                    result = await self._attempt_async(client, call, step.seconds)
+                    result = await self._attempt_async(client, call, step)
                 else:
                     await self._clock.sleep_async(step)
                     result = None
@@ -124,25 +130,42 @@ class Transport:
     def _story(self, call: Call) -> Generator[_Go | float, _Outcome, httpx.Response]:
         policy, began, waited = call.policy, self._clock.monotonic(), 0.0
         timeouts = cast("dict[str, float | None]", call.request.extensions.get("timeout", {}))
+        watch = self._watch(call)
         for number in itertools.count(1):
+            joined = self._clock.monotonic()
             turn = yield from self._take_turn(call, began)
-            at, started = self._clock.wall(), self._clock.monotonic()
+            started = self._clock.monotonic()
+            if watch is not None:
+                watch.begin(started - joined)
             left = policy.left(started - began)
             call.request.extensions["timeout"] = _within(timeouts, left)
             try:
-                outcome = yield _Go(left)
+                outcome = yield _Go(left, watch)
             except BaseException:
                 self._end_turn(turn, None)
+                if watch is not None:
+                    watch.broken_off()
                 raise
             self._end_turn(turn, outcome)
-            now = self._clock.monotonic()
-            delay = self._delay(call, outcome, attempt=number, waited=waited, elapsed=now - began)
-            self._tell(call, outcome, number=number, at=at, seconds=now - started, delay=delay)
+            elapsed = self._clock.monotonic() - began
+            delay = self._delay(call, outcome, attempt=number, waited=waited, elapsed=elapsed)
+            _tell(call, outcome, watch, number=number, delay=delay)
             if delay is None:
                 return _result(call.request, outcome, number)
             yield delay
             waited += delay
         raise AssertionError  # count() does not end
+
+    def _watch(self, call: Call) -> Watch | None:
+        if not self.listeners:
+            return None
+        return Watch(
+            call.operation,
+            call.request,
+            base_url=call.base_url,
+            clock=self._clock,
+            listeners=self.listeners,
+        )
 
     def _take_turn(self, call: Call, began: float) -> Generator[float, object, int]:
         if self._throttle is None:
@@ -176,26 +199,27 @@ class Transport:
             refused_for=(server_delay(outcome.headers, wall) or _REFUSED_WAIT) if refused else None,
         )
 
-    def _attempt(self, client: httpx.Client, call: Call) -> _Outcome:
+    def _attempt(self, client: httpx.Client, call: Call, go: _Go) -> _Outcome:
         response: httpx.Response | None = None
         request = call.request
         try:
             # The flow yields the request itself at least: there is a response, or an error was raised.
-            response = cast("httpx.Response", run(client, self._auth, self._auth.steps(request), request))
+            steps = self._auth.steps(request)
+            response = cast("httpx.Response", run(client, self._auth, steps, request, go.watch))
             if call.stream and response.is_success:
                 return response
             return read(response, self.longest_body)
         except httpx.RequestError as error:
             return _failure(error, response)
 
-    async def _attempt_async(self, client: httpx.AsyncClient, call: Call, seconds: float | None) -> _Outcome:
+    async def _attempt_async(self, client: httpx.AsyncClient, call: Call, go: _Go) -> _Outcome:
         response: httpx.Response | None = None
         request = call.request
-        with anyio.move_on_after(seconds):
+        with anyio.move_on_after(go.seconds):
             try:
+                steps = self._auth.steps(request)
                 response = cast(
-                    "httpx.Response",
-                    await run_async(client, self._auth, self._auth.steps(request), request),
+                    "httpx.Response", await run_async(client, self._auth, steps, request, go.watch)
                 )
                 if call.stream and response.is_success:
                     return response
@@ -232,36 +256,21 @@ class Transport:
             elapsed=elapsed,
         )
 
-    def _tell(
-        self, call: Call, outcome: _Outcome, *, number: int, at: float, seconds: float, delay: float | None
-    ) -> None:
-        answer = outcome if isinstance(outcome, httpx.Response) else None
-        if delay is not None:
-            what = outcome.reason if isinstance(outcome, _Failure) else outcome.status_code
-            _log.info(
-                "%s %s: %s at attempt %d; again in %.1f s",
-                call.request.method,
-                shown_path(call.request),
-                what,
-                number,
-                delay,
-            )
-        if self.listeners:
-            self.listeners.tell(
-                Attempt(
-                    operation=call.operation.name,
-                    method=call.request.method,
-                    path=call.operation.path,
-                    number=number,
-                    at=at,
-                    seconds=seconds,
-                    status_code=outcome.status_code,
-                    reason=outcome.reason if isinstance(outcome, _Failure) else None,
-                    again_in=delay,
-                    request_id=None if answer is None else answer.headers.get("x-auth0-requestid"),
-                    rate_limit=None if answer is None else rate_limit(answer.headers),
-                )
-            )
+
+def _tell(call: Call, outcome: _Outcome, watch: Watch | None, *, number: int, delay: float | None) -> None:
+    reason = outcome.reason if isinstance(outcome, _Failure) else None
+    if delay is not None:
+        _log.info(
+            "%s %s: %s at attempt %d; again in %.1f s",
+            call.request.method,
+            shown_path(call.request),
+            reason or outcome.status_code,
+            number,
+            delay,
+        )
+    if watch is not None:
+        headers = outcome.headers if isinstance(outcome, httpx.Response) else None
+        watch.ended(outcome.status_code, reason, headers, delay)
 
 
 def _within(timeouts: dict[str, float | None], left: float | None) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import assert_type
 
 import httpx
@@ -13,6 +14,7 @@ from evertoken import (
     AsyncEventStream,
     AsyncManagementClient,
     AsyncPager,
+    Attempt,
     ClientSecretBasic,
     Content,
     EventStream,
@@ -25,6 +27,7 @@ from evertoken import (
     TokenEvent,
     TokenStatus,
 )
+from evertoken.otel import instrument
 from evertoken_api.clients import (
     Client,
     ClientCredential,
@@ -73,6 +76,8 @@ def synchronous() -> None:
         assert_type(registered.client_id, str)
         assert_type(client.token_source.status(), TokenStatus)
         client.token_source.add_listener(takes_an_event)
+        client.add_listener(takes_an_attempt)
+        assert_type(instrument(client), Callable[[], None])
 
 
 def raw() -> None:
@@ -120,6 +125,11 @@ async def asynchronous() -> None:
 def takes_an_event(event: TokenEvent) -> None:
     """Metrics."""
     assert_type(event.seconds, float | None)
+
+
+def takes_an_attempt(attempt: Attempt) -> None:
+    """The same of a call."""
+    assert_type(attempt.reason, str | None)
 
 
 def takes_a_client(client: Client) -> None:

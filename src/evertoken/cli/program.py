@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import pathlib
 import sys
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 def run(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     _prepare_streams()
-    # Whatever the log would say, the error or the drift below says.
-    logging.getLogger("evertoken").addHandler(logging.NullHandler())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         status, line = _outcome(arguments)
