@@ -157,7 +157,7 @@ def test_a_datetime_is_sent_with_its_offset(auth0: respx.Router, run: Run) -> No
     auth0.patch(url).respond(201, json={"id": "cred", "expires_at": "2027-01-01T00:00:00.000Z"})
     when = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
     updated = run(lambda client: client.clients.credentials.update("abc", "cred", expires_at=when))
-    assert json.loads(sent(auth0).content) == {"expires_at": "2027-01-01T00:00:00+00:00"}
+    assert json.loads(sent(auth0).content) == {"expires_at": "2027-01-01T00:00:00.000Z"}
     assert updated.expires_at == when
     with pytest.raises(ArgumentError, match=r"body\.expires_at"):
         run(lambda client: client.clients.credentials.update("a", "b", expires_at=dt.datetime(2027, 1, 1)))  # noqa: DTZ001

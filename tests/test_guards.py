@@ -29,6 +29,7 @@ LAYERS = [
         "origin",
         "model",
         "redact",
+        "sent",
     },
     {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "lifetime", "renewal", "retry", "throttle"},
     {"fit", "drift", "wire", "pages", "paging", "correlation", "options"},
