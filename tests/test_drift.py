@@ -21,12 +21,12 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from evertoken import drift, fit
-from evertoken.drift import DriftWarning, Mismatch, NotJSON, decode, report
+from evertoken.drift import Drift, DriftWarning, Mismatch, NotJSON, Reports, decode
 from evertoken.model import Model
 from evertoken.wire import to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -579,20 +579,21 @@ def test_every_typed_place_is_found(at: tuple[str | int, ...]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift, "_reported", {})
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "_told_here", drift.Told())
 
 
 ODD = Mismatch(("clients", 7, "callbacks"), "list", "str")
 
 
-def report_all(answers: list[tuple[str, Mismatch]]) -> None:
-    for operation, mismatch in answers:
-        report(operation, [mismatch])
+def tell_all(tellers: Iterable[Reports], answers: list[tuple[str, Mismatch]]) -> None:
+    for reports in tellers:
+        for operation, mismatch in answers:
+            reports.tell(operation, [mismatch])
 
 
 def test_place_is_reported_once() -> None:
-    """The same place in another row is no news; another operation or field is."""
+    """The same place in another row is no news; another operation or field is, another client is not."""
     answers = [
         ("clients.list", ODD),
         ("clients.list", Mismatch(("clients", 8, "callbacks"), "list", "int")),
@@ -602,7 +603,7 @@ def test_place_is_reported_once() -> None:
     ]
 
     with pytest.warns(DriftWarning) as caught:
-        report_all(answers)
+        tell_all([Reports(), Reports()], answers)
 
     assert [str(warning.message).split(": ", 2)[::2] for warning in caught] == [
         ["clients.list", "$.clients[7].callbacks: expected list, got str"],
@@ -620,62 +621,75 @@ def test_keys_of_free_choice_are_one_place() -> None:
     assert ODD.pattern == "$.clients[*].callbacks"
 
 
-def test_log_and_callback_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    """The logger and the callback get what the warning says."""
-    told: list[tuple[str, Mismatch]] = []
+def test_log_and_listener_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The logger and the listener get what the warning says."""
+    told: list[Drift] = []
 
     with pytest.warns(DriftWarning):
-        report("clients.list", [ODD, ODD], lambda name, mismatch: told.append((name, mismatch)))
+        Reports(told.append).tell("clients.list", [ODD, ODD])
 
-    assert told == [("clients.list", ODD)]
+    assert [str(one) for one in told] == ["clients.list: $.clients[7].callbacks: expected list, got str"]
+    assert told[0].pattern == "$.clients[*].callbacks"
     assert [(r.name, r.levelno) for r in caplog.records] == [("evertoken.drift", logging.WARNING)]
     assert str(ODD) in caplog.text
 
 
+def test_every_client_has_its_listener_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A listener hears of a place that the process was warned of before, and hears it once."""
+    first: list[Drift] = []
+    second: list[Drift] = []
+
+    with pytest.warns(DriftWarning) as caught:
+        tell_all([Reports(first.append), Reports(second.append)], [("clients.list", ODD)] * 2)
+
+    assert len(first) == len(second) == len(caught) == len(caplog.records) == 1
+
+
 def test_filter_that_makes_warnings_errors_loses_no_answer(caplog: pytest.LogCaptureFixture) -> None:
     """An error made of the warning is logged, not raised into the call."""
-    told: list[str] = []
+    told: list[Drift] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report("clients.list", [ODD], lambda name, _: told.append(name))
+        Reports(told.append).tell("clients.list", [ODD])
 
     assert [r.levelno for r in caplog.records] == [logging.WARNING, logging.ERROR]
-    assert told == ["clients.list"]
+    assert len(told) == 1
 
 
-def test_callback_that_fails_loses_no_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """An error of the callback is logged, not raised into the call."""
+def test_listener_that_fails_loses_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the listener is logged, not raised into the call."""
 
-    def fail(name: str, mismatch: Mismatch) -> None:
-        raise RuntimeError(name, mismatch)
+    def fail(seen: Drift) -> None:
+        raise RuntimeError(seen)
 
     with pytest.warns(DriftWarning):
-        report("clients.list", [ODD], fail)
+        Reports(fail).tell("clients.list", [ODD])
 
     assert [r.levelno for r in caplog.records] == [logging.WARNING, logging.ERROR]
-    assert "callback" in caplog.text
+    assert "listener" in caplog.text
 
 
 def test_reports_are_bounded() -> None:
     """Beyond a number of places no more are told, so that memory does not grow."""
-    told: list[str] = []
+    told: list[Drift] = []
     many = [Mismatch((f"field{number}",), "str", "int") for number in range(drift.MOST_REPORTS + 50)]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report("x.get", many, lambda name, _: told.append(name))
+        Reports(told.append).tell("x.get", many)
 
     assert len(told) == drift.MOST_REPORTS
 
 
 def test_threads_report_a_place_once_together() -> None:
     """Of many threads that meet the same place at once, one tells of it."""
-    told: list[str] = []
+    told: list[Drift] = []
     start = threading.Barrier(20)
+    reports = Reports(told.append)
 
     def run() -> None:
         start.wait()
-        report("x.get", [ODD], lambda name, _: told.append(name))
+        reports.tell("x.get", [ODD])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -685,7 +699,7 @@ def test_threads_report_a_place_once_together() -> None:
         for thread in threads:
             thread.join()
 
-    assert told == ["x.get"]
+    assert len(told) == 1
 
 
 def test_fork_frees_the_lock_of_building() -> None:

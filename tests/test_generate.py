@@ -269,6 +269,19 @@ def test_a_changed_property_reaches_model_method_and_typed_dict(tmp_path: Path) 
     assert files["token/models.py"].splitlines()[3:] == unchanged.splitlines()[3:]
 
 
+def test_what_reading_gives_may_be_written_back(tmp_path: Path) -> None:
+    """An update takes the model that it answers with, one level down; what makes a thing may want another."""
+    assert main(["--spec", str(ROOT / "spec"), "--out", str(tmp_path)]) == 0
+    code = (tmp_path / "clients" / "operations.py").read_text(encoding="utf-8")
+    both = "token_quota: shared_params.UpdateTokenQuota | shared_models.TokenQuota | Unset | None = UNSET,"
+    assert both in code
+    assert "token_quota: shared_params.CreateTokenQuota | Unset = UNSET," in code
+    # What is read as whole or broken number, and as a moment, is kept as it came.
+    models = (tmp_path / "clients" / "models.py").read_text(encoding="utf-8")
+    assert "    total: int | float | None = None\n" in models
+    assert "from evertoken.model import Datetime as datetime\n" in models
+
+
 def test_answers_that_say_the_same_are_the_same(
     load: Callable[[Path, str], ModuleType], things: Path
 ) -> None:

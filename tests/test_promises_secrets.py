@@ -44,6 +44,7 @@ from evertoken import (
     FileTokenStore,
     ForbiddenError,
     Grant,
+    InternalServerError,
     ManagementAuth,
     ManagementClient,
     MemoryTokenStore,
@@ -54,6 +55,7 @@ from evertoken import (
     RateLimit,
     RateLimitError,
     RedisTokenStore,
+    ResponseView,
     Secret,
     ServerError,
     StoreError,
@@ -305,7 +307,7 @@ SCENARIOS = {
     "API: 404": of_api(NotFoundError, echo(404)),
     "API: 404 in escaped JSON": of_api(NotFoundError, echo(404, "escaped")),
     "API: 418": of_api(APIError, echo(418, "html")),
-    "API: 500": of_api(ServerError, echo(500), CREATE),
+    "API: 500": of_api(InternalServerError, echo(500), CREATE),
     "API: 502 in HTML": of_api(ServerError, echo(502, "html"), CREATE),
     "API: 429": of_api(RateLimitError, echo(429, headers=HOUR), CREATE),
     "API: no JSON": of_api(DecodeError, echo(200, "html")),
@@ -784,7 +786,7 @@ def api_errors(kind: type[APIError], status: int) -> Example:
             rate_limit=RateLimit(limit=10, remaining=0, reset=1_800_000_000.0),
             request_id="r1",
             correlation_id="c1",
-            body="{}",
+            response=ResponseView(status_code=status, headers={"date": "now"}, body="{}"),
         ),
         kind(method="POST", path="/clients", status_code=status),
     )
@@ -818,7 +820,12 @@ EXAMPLES: dict[str, Example] = {
     ),
     "DecodeError": (
         DecodeError(
-            method="GET", path="/clients", status_code=200, problem="HTML", body="<p>", request_id="r1"
+            method="GET",
+            path="/clients",
+            status_code=200,
+            problem="HTML",
+            request_id="r1",
+            response=ResponseView(status_code=200, body="<p>"),
         ),
     ),
     "EventStreamError": (
@@ -833,9 +840,14 @@ EXAMPLES: dict[str, Example] = {
     "ForbiddenError": api_errors(ForbiddenError, 403),
     "NotFoundError": api_errors(NotFoundError, 404),
     "ConflictError": api_errors(evertoken.ConflictError, 409),
+    "GoneError": api_errors(evertoken.GoneError, 410),
+    "PaymentRequiredError": api_errors(evertoken.PaymentRequiredError, 402),
+    "PreconditionFailedError": api_errors(evertoken.PreconditionFailedError, 412),
     "ContentTooLargeError": api_errors(evertoken.ContentTooLargeError, 413),
     "RateLimitError": api_errors(RateLimitError, 429),
-    "ServerError": api_errors(ServerError, 503),
+    "ServerError": api_errors(ServerError, 502),
+    "InternalServerError": api_errors(InternalServerError, 500),
+    "ServiceUnavailableError": api_errors(evertoken.ServiceUnavailableError, 503),
 }
 
 

@@ -101,10 +101,11 @@ def test_drifted_values_go_back_unchanged() -> None:
 
 
 def test_datetimes_have_their_offset() -> None:
-    """ISO 8601 with the offset that the datetime has."""
+    """ISO 8601: UTC as Auth0 writes it, where milliseconds can tell it; others with the offset they have."""
     zone = dt.timezone(dt.timedelta(hours=-3))
 
-    assert to_wire(dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.UTC)) == "2030-01-02T03:04:05+00:00"
+    assert to_wire(dt.datetime(2030, 1, 2, 3, 4, 5, tzinfo=dt.UTC)) == "2030-01-02T03:04:05.000Z"
+    assert to_wire(dt.datetime(2030, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC)) == "2030-01-02T03:04:05.000006+00:00"
     assert to_wire([dt.datetime(2030, 1, 2, 3, tzinfo=zone)]) == ["2030-01-02T03:00:00-03:00"]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import anyio
 import httpx
 
-from evertoken.codec import shown_path
+from evertoken.codec import shown_path, view_of
 from evertoken.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -200,6 +200,6 @@ def _too_large(response: httpx.Response, longest: int) -> DecodeError:
         path=shown_path(response.request),
         status_code=response.status_code,
         problem=f"its body is larger than {longest} bytes; ask for less, or give the client more max_body",
-        body="",
         request_id=response.headers.get("x-auth0-requestid"),
+        response=view_of(response, b""),
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import httpx
 
     from evertoken.attempt import Attempt
+    from evertoken.drift import Drift
     from evertoken.grant import Grant
     from evertoken.operation import ListOperation, Operation, Priority, QueryValue, RequestOptions
     from evertoken.paging import AsyncListCall, SyncPager
@@ -65,9 +66,10 @@ class ManagementClient(GroupsOfClient):
     logs (`name`, `version`, `env`); False leaves it out. `timeout` is in seconds (30, or that of
     `httpx_client`). `max_retries` counts attempts after the first, `max_wait` is the seconds that the waits
     between them may take, `deadline` those of a call in all. A `throttle`, one for all clients of a tenant,
-    keeps calls within the rate limit; `priority` tells it who goes first. An answer may have `max_body`
-    bytes, decompressed. `strict` makes an answer that does not fit the spec a DecodeError instead of a
-    warning. `httpx_client` sends everything, token requests too; it stays open when this client is closed.
+    keeps calls within the rate limit; `priority` tells it who goes first.
+    An answer may have `max_body` bytes, decompressed. `strict` makes an answer that does not fit the spec a
+    DecodeError instead of a warning; `on_drift` is called with each such place once. `httpx_client` sends
+    everything, token requests too; it stays open when this client is closed.
 
     Raises ArgumentError for arguments that cannot be right; nothing is sent before the first call.
     """
@@ -96,6 +98,7 @@ class ManagementClient(GroupsOfClient):
         priority: Priority = "interactive",
         max_body: int = LONGEST_BODY,
         strict: bool = False,
+        on_drift: Callable[[Drift], object] | None = None,
         httpx_client: httpx.Client | None = None,
     ) -> None:
         # Rebound before anything can raise: a traceback's locals show no secret.
@@ -125,6 +128,7 @@ class ManagementClient(GroupsOfClient):
             deadline=deadline,
             priority=priority,
             strict=strict,
+            on_drift=on_drift,
         )
         transport = make_transport(auth, throttle, max_body)
         self._sending = SyncSender(auth, calls, transport, httpx_client)
@@ -289,6 +293,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         priority: Priority = "interactive",
         max_body: int = LONGEST_BODY,
         strict: bool = False,
+        on_drift: Callable[[Drift], object] | None = None,
         httpx_client: httpx.AsyncClient | None = None,
     ) -> None:
         client_secret = hide(client_secret)
@@ -317,6 +322,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
             deadline=deadline,
             priority=priority,
             strict=strict,
+            on_drift=on_drift,
         )
         transport = make_transport(auth, throttle, max_body)
         self._sending = AsyncSender(auth, calls, transport, httpx_client)

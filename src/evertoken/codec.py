@@ -18,10 +18,10 @@ from evertoken import drift, paging
 from evertoken._version import __version__
 from evertoken.content import encode_body
 from evertoken.correlation import current_correlation_id
-from evertoken.errors import APIError, ArgumentError, DecodeError, class_for_status
+from evertoken.errors import APIError, ArgumentError, DecodeError, ResponseView, class_for_status
 from evertoken.operation import EventsOperation, ListOperation, Operation, QueryValue, RequestOptions
 from evertoken.options import check_headers, check_options, check_timeout
-from evertoken.redact import excerpt, without
+from evertoken.redact import excerpt, view, without
 from evertoken.retry import SAFE, rate_limit, server_delay
 from evertoken.sse import SILENCE, ServerSentEvent
 
@@ -51,7 +51,7 @@ class Codec:
     """Encodes for one tenant.
 
     `timeout` is in seconds, None for that of the httpx client. `strict` makes an answer that does not fit
-    the spec an error.
+    the spec an error. `on_drift` is told of each place once.
     """
 
     def __init__(
@@ -63,8 +63,10 @@ class Codec:
         client_info: Mapping[str, object] | Literal[False] | None = None,
         timeout: float | None = None,
         strict: bool = False,
+        on_drift: drift.Listener | None = None,
     ) -> None:
         self._timeout = timeout
+        self._reports = drift.Reports(on_drift)
         self.base_url: str = base_url
         self._custom_domain = custom_domain
         self._strict = strict
@@ -142,14 +144,15 @@ class Codec:
         try:
             value, mismatches = drift.decode(result, body)
         except drift.NotJSON as error:
-            problem = f"its body is not JSON: {error}"
+            problem = f"its body is not JSON: {error}; check domain, base_url and proxies"
         else:
             if not mismatches:
                 return cast("T", value)
             if not self._strict:
-                drift.report(operation.name, mismatches)
+                self._reports.tell(operation.name, mismatches)
                 return cast("T", value)
             problem = "its body does not fit the spec: " + "; ".join(map(str, mismatches[:5]))
+            problem += "; without strict it is decoded as far as it fits"
         return decode_error(response, problem, body)
 
 
@@ -166,25 +169,26 @@ def shown_path(request: httpx.Request) -> str:
 
 def decode_error(response: httpx.Response, problem: str, body: bytes = b"") -> DecodeError:
     """Return the error for a success whose body is not what was promised."""
+    shown = view_of(response, _quotable(response, body))
     return DecodeError(
         method=response.request.method,
         path=shown_path(response.request),
         status_code=response.status_code,
         problem=problem,
-        body=excerpt(_quotable(response, body)),
-        request_id=response.headers.get("x-auth0-requestid"),
+        request_id=_request_id(shown),
+        response=shown,
     )
 
 
 def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
     """Return the error of the tree for an error status, with what the answer tells."""
     body = _quotable(response, response.content)
-    fields = _json_object(body)
+    fields, shown = _json_object(body), view_of(response, body)
     code, message, error = (_text(fields.get(name)) for name in ("errorCode", "message", "error"))
     if not fields:
-        message = excerpt(body) or None
+        message = shown.body or None
     if response.has_redirect_location:
-        message = "a redirect, which is not followed with a token; check domain and base_url"
+        message = "a redirect, which is not followed with a token"
     return class_for_status(response.status_code)(
         method=response.request.method,
         path=shown_path(response.request),
@@ -195,16 +199,29 @@ def api_error(operation: Operation[T], response: httpx.Response) -> APIError:
         required_scopes=_required_scopes(operation, response.status_code, code, message),
         retry_after=server_delay(response.headers, time.time()),
         rate_limit=rate_limit(response.headers),
-        request_id=response.headers.get("x-auth0-requestid") or response.headers.get("x-request-id"),
-        correlation_id=response.headers.get("x-correlation-id"),
-        body=excerpt(body),
+        request_id=_request_id(shown),
+        correlation_id=shown.headers.get("x-correlation-id"),
+        response=shown,
     )
+
+
+def view_of(response: httpx.Response, body: bytes) -> ResponseView:
+    """Return what an error shows of a response; `body` is what may be quoted of its body."""
+    return view(response.status_code, response.headers, body, _token_of(response))
+
+
+def _request_id(shown: ResponseView) -> str | None:
+    return shown.headers.get("x-auth0-requestid") or shown.headers.get("x-request-id")
+
+
+def _token_of(response: httpx.Response) -> str:
+    header: str = response.request.headers.get("Authorization", "")
+    return header.removeprefix("Bearer ")
 
 
 def _quotable(response: httpx.Response, body: bytes) -> bytes:
     """Return the body without the token that was sent, which a server may quote."""
-    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return without(body, [token])
+    return without(body, [_token_of(response)])
 
 
 def _named(event: ServerSentEvent) -> bytes:

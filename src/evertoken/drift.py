@@ -6,10 +6,11 @@ as it always is, what does not stays as it came, and each such place is a `Misma
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import warnings
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 import pydantic
 
@@ -18,14 +19,14 @@ from evertoken.fit import Mismatch, Walk, describe, validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["DriftWarning", "Mismatch", "NotJSON", "decode", "report"]
+__all__ = ["Drift", "DriftWarning", "Listener", "Mismatch", "NotJSON", "Reports", "decode"]
 
 _log = logging.getLogger("evertoken.drift")
 # Who configures no logging sees the warning; the last-resort handler would print it again.
 _log.addHandler(logging.NullHandler())
 
 MOST_REPORTS: Final = 1_000
-"""Places reported per process; what drifts beyond that adds no news, and memory stays bounded."""
+"""Places told of, per process and per listener; what drifts beyond that adds no news."""
 
 
 class DriftWarning(UserWarning):
@@ -90,41 +91,90 @@ def _refuse(constant: str) -> NoReturn:
     raise _ConstantError(f"{constant} is no JSON number")
 
 
-_reported: dict[tuple[str, str], object] = {}
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A place where an answer did not fit the spec, without the value there.
 
-
-def report(
-    operation: str,
-    mismatches: Iterable[Mismatch],
-    callback: Callable[[str, Mismatch], object] | None = None,
-) -> None:
-    """Tell of mismatches, once per process for an operation and a place (whatever its indexes).
-
-    Each is a DriftWarning, a record of the logger `evertoken.drift`, and a call of
-    `callback(operation, mismatch)`. Never raises, so that no answer is lost: where a filter makes
-    warnings errors, and where the callback fails, the log says so at level ERROR. To fail on drift, use a
-    client with `strict=True`.
+    `operation` is the method's name, such as `clients.list`; `place` is `$.clients[7].callbacks`, and
+    `pattern` the same for every row and key, `$.clients[*].callbacks`. `expected` and `got` are types.
     """
-    for mismatch in mismatches:
-        key = (operation, mismatch.pattern)
-        if key in _reported or len(_reported) >= MOST_REPORTS:
-            continue
+
+    operation: str
+    place: str
+    pattern: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.place}: expected {self.expected}, got {self.got}"
+
+
+Listener: TypeAlias = "Callable[[Drift], object]"
+"""Called in the thread or task of the call: it must not block. What it raises is logged."""
+
+
+class Told:
+    """The places that somebody was told of. Bounded, so that memory is."""
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[str, str], object] = {}
+
+    def is_news(self, drift: Drift) -> bool:
+        """Tell whether this place is new, once, however many threads ask."""
+        key = (drift.operation, drift.pattern)
+        if key in self._marks or len(self._marks) >= MOST_REPORTS:
+            return False
         # setdefault is atomic: of several threads, one finds its own mark.
         mark = object()
-        if _reported.setdefault(key, mark) is mark:
-            _tell(operation, mismatch, callback)
+        return self._marks.setdefault(key, mark) is mark
 
 
-def _tell(operation: str, mismatch: Mismatch, callback: Callable[[str, Mismatch], object] | None) -> None:
-    text = f"{operation}: the answer differs from the spec, the value is kept as it came: {mismatch}"
+_told_here = Told()
+"""What this process was told of by the warning and the log."""
+
+
+class Reports:
+    """Tells of mismatches: of a place, whatever its indexes, once.
+
+    Each is a DriftWarning and a record of the logger `evertoken.drift` once per process, and a call of
+    `listener` once for this: another client's drift must not silence it. Never raises, so that no answer is
+    lost: where a filter makes warnings errors, and where the listener fails, the log says so at level ERROR.
+    """
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener = listener
+        self._told = Told()
+
+    def tell(self, operation: str, mismatches: Iterable[Mismatch]) -> None:
+        """Tell of what is new."""
+        for mismatch in mismatches:
+            drift = Drift(
+                operation=operation,
+                place=mismatch.shown_place,
+                pattern=mismatch.pattern,
+                expected=mismatch.expected,
+                got=mismatch.got,
+            )
+            if _told_here.is_news(drift):
+                _warn(drift)
+            if self._listener is not None and self._told.is_news(drift):
+                _call(self._listener, drift)
+
+
+def _warn(drift: Drift) -> None:
+    text = (
+        f"{drift.operation}: the answer differs from the spec, the value is kept as it came: "
+        f"{drift.place}: expected {drift.expected}, got {drift.got}"
+    )
     try:
         _log.warning("%s", text)
         warnings.warn(text, DriftWarning, stacklevel=2)
     except Exception:  # noqa: BLE001 - filters and handlers are the caller's; the answer matters more
         _log.error("%s", text)
-    if callback is None:
-        return
+
+
+def _call(listener: Listener, drift: Drift) -> None:
     try:
-        callback(operation, mismatch)
+        listener(drift)
     except Exception:  # noqa: BLE001 - the answer matters more than whoever is told of it
-        _log.error("%s: the callback for drift failed", operation, exc_info=True)
+        _log.error("%s: the listener for drift failed", drift.operation, exc_info=True)

@@ -11,21 +11,30 @@
     └── APIError                              an error status
         ├── BadRequestError                   400
         ├── UnauthorizedError                 401
+        ├── PaymentRequiredError              402
         ├── ForbiddenError                    403
         ├── NotFoundError                     404
         ├── ConflictError                     409
+        ├── GoneError                         410
+        ├── PreconditionFailedError           412
         ├── ContentTooLargeError              413
         ├── RateLimitError                    429
         └── ServerError                       5xx
+            ├── InternalServerError           500
+            └── ServiceUnavailableError       503
 
-Every error survives pickle and copy. None holds a secret, a token or a request.
+Every error survives pickle and copy, and its text is one line. None holds a secret, a token, a request, or a
+response but as a `ResponseView`.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ErrorT = TypeVar("_ErrorT", bound="EvertokenError")
 
@@ -36,6 +45,13 @@ class EvertokenError(Exception):
     # Keyword-only constructors defeat the default, which calls the class with `args`.
     def __reduce__(self) -> str | tuple[object, ...]:
         return _restore, (type(self), self.args, dict(self.__dict__))
+
+    def __str__(self) -> str:
+        # An id, or what a server said, must not add lines to a log.
+        text = super().__str__()
+        if text.isprintable():
+            return text
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
     def replica(self) -> Self:
         """Return an equal error to raise elsewhere.
@@ -138,10 +154,25 @@ class TransportError(EvertokenError):
         self.maybe_carried_out = maybe_carried_out
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseView:
+    """What may be shown of a response.
+
+    `headers` are those of a short list, such as `retry-after`, by lower-case names. `body` is at most 200
+    characters, on one line, in which whatever looks like a token or a secret is masked. The token that was
+    sent stands in neither.
+    """
+
+    status_code: int
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str], hash=False)
+    body: str = ""
+
+
 class DecodeError(EvertokenError):
     """The answer's body is not what its status promises, such as HTML with 200.
 
-    `body` holds at most 200 characters of it, without anything that looks like a token.
+    `problem` says what is the matter, `request_id` finds the call in Auth0's support, `response` is what
+    may be shown of the answer.
     """
 
     def __init__(
@@ -151,16 +182,16 @@ class DecodeError(EvertokenError):
         path: str,
         status_code: int,
         problem: str,
-        body: str,
         request_id: str | None = None,
+        response: ResponseView | None = None,
     ) -> None:
         super().__init__(f"{method} {path}: {status_code}, but {problem}")
         self.method = method
         self.path = path
         self.status_code = status_code
         self.problem = problem
-        self.body = body
         self.request_id = request_id
+        self.response = response
 
 
 class EventStreamError(EvertokenError):
@@ -214,8 +245,7 @@ class APIError(EvertokenError):
 
     `message`, `error` and `error_code` are the API's own words. `required_scopes` are those of which
     the token lacks any one (403). `retry_after` is in seconds. `request_id` finds the call in Auth0's
-    support, `correlation_id` in the tenant's logs. `body` holds at most 200 characters of the answer,
-    without anything that looks like a token.
+    support, `correlation_id` in the tenant's logs. `response` is what may be shown of the answer.
     """
 
     def __init__(
@@ -232,7 +262,7 @@ class APIError(EvertokenError):
         rate_limit: RateLimit | None = None,
         request_id: str | None = None,
         correlation_id: str | None = None,
-        body: str = "",
+        response: ResponseView | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -245,32 +275,40 @@ class APIError(EvertokenError):
         self.rate_limit = rate_limit
         self.request_id = request_id
         self.correlation_id = correlation_id
-        self.body = body
+        self.response = response
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        what = " ".join(
-            word for word in (self.error_code or self.error, self._detail(), self._advice()) if word
-        )
-        return f"{self.method} {self.path}: {self.status_code} {what}".rstrip()
+        what = " ".join(word for word in (self.error_code or self.error, self._detail()) if word)
+        return f"{f'{self.method} {self.path}: {self.status_code} {what}'.rstrip()}; {self._advice()}"
 
     def _detail(self) -> str:
         return f"({self.message})" if self.message else ""
 
     def _advice(self) -> str:
-        """Return what to do next, or nothing where the API's own message says it."""
-        return ""
+        """Return what to do next."""
+        return "the Management API documents no such status: check domain, base_url and proxies"
 
 
 class BadRequestError(APIError):
     """400: the request does not fit the operation."""
+
+    def _advice(self) -> str:
+        return "correct the arguments: the same call cannot succeed"
 
 
 class UnauthorizedError(APIError):
     """401: the token was refused, and so was the one that replaced it."""
 
     def _advice(self) -> str:
-        return "; check that domain and audience are of the same tenant and that the grant exists"
+        return "check that domain and audience are of the same tenant and that the grant exists"
+
+
+class PaymentRequiredError(APIError):
+    """402: the tenant's plan does not include this."""
+
+    def _advice(self) -> str:
+        return "the tenant's plan does not include this: change the plan, or do without"
 
 
 class ForbiddenError(APIError):
@@ -278,9 +316,9 @@ class ForbiddenError(APIError):
 
     def _advice(self) -> str:
         if not self.required_scopes:
-            return ""
+            return "check the application's grant, and what the tenant's plan and settings allow"
         return (
-            f"; the token lacks {' or '.join(self.required_scopes)}: "
+            f"the token lacks {' or '.join(self.required_scopes)}: "
             "grant it to the application for the Management API"
         )
 
@@ -288,13 +326,36 @@ class ForbiddenError(APIError):
 class NotFoundError(APIError):
     """404: there is no such thing."""
 
+    def _advice(self) -> str:
+        return "check the id, and that the domain is that of the tenant which has it"
+
 
 class ConflictError(APIError):
     """409: it exists already, or was changed meanwhile."""
 
+    def _advice(self) -> str:
+        return "read what is there, then update that or take another name"
+
+
+class GoneError(APIError):
+    """410: it was there, and is not any more."""
+
+    def _advice(self) -> str:
+        return "it will not come back: begin anew without it"
+
+
+class PreconditionFailedError(APIError):
+    """412: what is there is not in the state that this needs."""
+
+    def _advice(self) -> str:
+        return "read its state, bring it into the one that this needs, then call again"
+
 
 class ContentTooLargeError(APIError):
     """413: the body is larger than the API takes."""
+
+    def _advice(self) -> str:
+        return "send less at a time"
 
 
 class RateLimitError(APIError):
@@ -302,30 +363,41 @@ class RateLimitError(APIError):
 
     def _advice(self) -> str:
         if self.retry_after is None:
-            return "; try again later"
-        return f"; try again in {self.retry_after:.0f} s"
+            return "try again later"
+        return f"try again in {self.retry_after:.0f} s"
 
 
 class ServerError(APIError):
     """5xx: Auth0 failed."""
 
     def _advice(self) -> str:
-        return "; try again later, and give Auth0's support the request id if it persists"
+        return "try again later, and give Auth0's support the request id if it persists"
+
+
+class InternalServerError(ServerError):
+    """500: Auth0 failed over this request."""
+
+
+class ServiceUnavailableError(ServerError):
+    """503: Auth0 does not serve at the moment."""
 
 
 _BY_STATUS: Final[dict[int, type[APIError]]] = {
     400: BadRequestError,
     401: UnauthorizedError,
+    402: PaymentRequiredError,
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
+    410: GoneError,
+    412: PreconditionFailedError,
     413: ContentTooLargeError,
     429: RateLimitError,
+    500: InternalServerError,
+    503: ServiceUnavailableError,
 }
 
 
 def class_for_status(status_code: int) -> type[APIError]:
     """Return the class of the tree that stands for an error status."""
-    if status_code >= 500:
-        return ServerError
-    return _BY_STATUS.get(status_code, APIError)
+    return _BY_STATUS.get(status_code, ServerError if status_code >= 500 else APIError)

@@ -16,7 +16,8 @@ import pydantic
 import typing_extensions
 
 from evertoken.fork import Guard
-from evertoken.wire import child, wire_name
+from evertoken.sent import wire_name
+from evertoken.wire import child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,12 @@ class Mismatch:
     tag: bool = dataclasses.field(default=False, repr=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{functools.reduce(child, self.place, '$')}: expected {self.expected}, got {self.got}"
+        return f"{self.shown_place}: expected {self.expected}, got {self.got}"
+
+    @property
+    def shown_place(self) -> str:
+        """The place as one would write it."""
+        return functools.reduce(child, self.place, "$")
 
     @property
     def pattern(self) -> str:
@@ -71,7 +77,7 @@ _Fit: TypeAlias = tuple[object, list[Mismatch]]
 def validate(annotation: object, text: str | bytes) -> object:
     """Return JSON as the annotated type; raises pydantic.ValidationError for all that does not fit."""
     # Only the API's name of a field is a name in JSON: with `by_name`, an unknown `from_` would be `from`.
-    return _adapter(annotation).validate_json(text, strict=True, by_alias=True, by_name=False)
+    return _adapter(annotation).validate_json(text, by_alias=True, by_name=False)
 
 
 def _adapter(annotation: object) -> pydantic.TypeAdapter[object]:
@@ -88,7 +94,9 @@ _building: Final = Guard()
 
 def _build(annotation: object) -> pydantic.TypeAdapter[object]:
     with _building.lock:
-        adapter = pydantic.TypeAdapter[object](cast("type[object]", annotation))
+        # Strict by configuration: as an argument of each validation it would overrule what a model says.
+        config = None if _is_model(annotation) else pydantic.ConfigDict(strict=True)
+        adapter = pydantic.TypeAdapter[object](cast("type[object]", annotation), config=config)
         adapter.rebuild()
         return adapter
 
@@ -152,7 +160,9 @@ class Walk:
 
     def _entries(self, item: object, value: dict[str, object]) -> _Fit:
         fits = {key: self.fit(item, entry) for key, entry in value.items()}
-        found = [m.below(Key(key)) for key, (_, inner) in fits.items() for m in inner]
+        found: list[Mismatch] = []
+        for key, (_, inner) in fits.items():
+            found += [m.below(Key(key)) for m in inner] if key.isascii() or _is_text(key) else [_odd_key(key)]
         return {key: kept for key, (kept, _) in fits.items()}, found
 
     def _model(self, model: type[pydantic.BaseModel], value: dict[str, object]) -> _Fit:
@@ -286,6 +296,14 @@ def _alternatives(names: Iterable[str]) -> str:
     if len(unique) > _MOST_NAMED:
         unique[_MOST_NAMED:] = [f"one of {len(unique) - _MOST_NAMED} others"]
     return " or ".join(unique)
+
+
+def _is_text(key: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in key)
+
+
+def _odd_key(key: str) -> Mismatch:
+    return Mismatch((Key(key),), _name(object), "a name with a lone surrogate")
 
 
 def _misfit(annotation: object, value: object) -> Mismatch:

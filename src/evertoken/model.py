@@ -2,47 +2,126 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+import datetime as dt
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeAlias, cast
 
 import pydantic
+from pydantic_core import core_schema
+
+from evertoken.sent import SentDatetime, as_sent, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# By name, so that a secret is covered too where the spec does not know the field yet. Layout and
-# spelling differ in the API (privateKey, private_key): compared without case and underscores.
-SECRET_FIELDS: Final = frozenset(
-    {
-        "accesstoken",
-        "apikey",
-        "clientassertion",
-        "clientsecret",
-        "encryptionkey",
-        "idtoken",
-        "masterkey",
-        "password",
-        "privatekey",
-        "refreshtoken",
-        "saskey",
-        "secret",
-        "servicepassword",
-        "signingkeys",
-        "storageaccesskey",
-    }
+    from pydantic.json_schema import JsonSchemaValue
+
+# By name, so that a secret is covered too where the spec does not know the field yet. Spelling differs in
+# the API (privateKey, private_key): compared in lower case, letters and digits only.
+_KEY: Final = re.compile(
+    r"secrets?$|passphrase$|^pass$|smtppass$"
+    r"|(?:api|access|decryption|encryption|master|private|sas|secret|server|signing|wrapped|write)keys?$|^skey$"
+    r"|assertion$|^(?:http)?authorization$|connectionstring$|recoverycodes?$|servercredentials$|ticket(?:url)?$"
 )
+_SETTING: Final = re.compile(r"(?:token|password)s?$")
+"""Names of secrets, and of objects that tell how such secrets live: `refresh_token`."""
 
 
 def is_secret(name: str) -> bool:
     """Tell whether a field of this name holds something that is not to be shown."""
-    return name.replace("_", "").lower() in SECRET_FIELDS
+    spelled = _plain(name)
+    return bool(_KEY.search(spelled) or _SETTING.search(spelled))
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _shown(value: object, name: str = "") -> object:
+    """Return a value for a repr: the same, or a copy in which secrets are masked, at any depth."""
+    spelled = _plain(name)
+    if value is None or isinstance(value, bool):
+        return value  # such as allow_refresh_token
+    if _KEY.search(spelled):
+        return "***"
+    if isinstance(value, list | tuple):
+        return [_shown(item, name) for item in cast("list[object]", value)]
+    # What is no model has a shape that nobody knows.
+    if _SETTING.search(spelled) and not isinstance(value, Model):
+        return "***"
+    if isinstance(value, dict):
+        entries = cast("dict[object, object]", value)
+        return {key: _shown(item, str(key)) for key, item in entries.items()}
+    return value
+
+
+class _AsSent:
+    """Makes pydantic keep how a datetime was spelled.
+
+    In Auth0's usual spelling nothing has to be kept, and no Python runs.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: pydantic.GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        usual = core_schema.str_schema(
+            pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+        )
+        text = core_schema.union_schema(
+            [
+                core_schema.chain_schema([usual, core_schema.datetime_schema(strict=False)]),
+                core_schema.no_info_after_validator_function(SentDatetime.of, core_schema.str_schema()),
+            ],
+            mode="left_to_right",
+        )
+        return core_schema.json_or_python_schema(
+            json_schema=text,
+            python_schema=handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(_written, when_used="json"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: pydantic.GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "format": "date-time"}
+
+
+def _written(value: object) -> object:
+    return spell(value) if isinstance(value, dt.datetime) else value
+
+
+Datetime: TypeAlias = Annotated[dt.datetime, _AsSent]
+"""A datetime that is written back as it was sent."""
+
+
+_AS_SENT: Final[dict[str, object]] = {"by_alias": True, "exclude_unset": True, "warnings": False}
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def _asks(options: dict[str, object], usual: dict[str, object]) -> bool:
+    return any(name not in usual or usual[name] != value for name, value in options.items())
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Only an escape can spell half a character.
+    return json.dumps(value, separators=(",", ":")) if _SURROGATE.search(text) else text
 
 
 class Model(pydantic.BaseModel):
     """A JSON object that the API sent.
 
     Fields that the spec does not know are kept as attributes (`model_extra`). Values are never
-    converted: a field of another type than the spec's keeps what came (see `evertoken.drift`). `repr`
-    and `str` mask secrets.
+    converted: a field of another type than the spec's keeps what came (see `evertoken.drift`).
+
+    `model_dump()` and `model_dump_json()` give the object as the API sent it, with what was changed since:
+    the API's names, and only the fields that were sent or set. Their arguments are pydantic's, with other
+    defaults: `mode="json"`, `by_alias=True`, `exclude_unset=True`, `warnings=False`.
+
+    `repr` and `str` mask secrets.
     """
 
     model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(
@@ -51,13 +130,24 @@ class Model(pydantic.BaseModel):
         protected_namespaces=(),
         populate_by_name=True,
         strict=True,
+        hide_input_in_errors=True,
     )
+
+    # Type checkers see pydantic's own signatures, which differ from version to version. Without arguments its
+    # serializer is not asked: it fails over lone surrogates, and over what is nested deeply.
+    if not TYPE_CHECKING:
+
+        def model_dump(self, **options: object) -> dict[str, object]:
+            """Return the object as the API sent it, with what was changed since."""
+            usual = {**_AS_SENT, "mode": "json"}
+            return super().model_dump(**{**usual, **options}) if _asks(options, usual) else as_sent(self)
+
+        def model_dump_json(self, **options: object) -> str:
+            """Return the JSON of the same."""
+            if _asks(options, _AS_SENT):
+                return super().model_dump_json(**{**_AS_SENT, **options})
+            return _json(as_sent(self))
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         for name, value in super().__repr_args__():
-            # An object called refresh_token is a setting; keys stay hidden in whatever shape.
-            hidden = name is not None and is_secret(name) and (not isinstance(value, Model) or "key" in name)
-            if hidden and value is not None:
-                yield name, "***"
-            else:
-                yield name, value
+            yield name, _shown(value, name or "")

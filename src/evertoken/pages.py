@@ -15,7 +15,7 @@ import pydantic
 
 from evertoken.errors import EvertokenError, PaginationLimitError
 from evertoken.operation import ListOperation, QueryValue
-from evertoken.wire import wire_name
+from evertoken.sent import wire_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,10 @@ import re
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
+from evertoken.errors import ResponseView
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EXCERPT_LENGTH: Final = 200
 """Characters: enough to recognise a proxy's error page."""
@@ -27,6 +29,26 @@ _SECRET: Final = re.compile(
 )
 
 
+_SHOWN_HEADERS: Final = frozenset(
+    {
+        "cf-ray",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "server",
+        "via",
+        "x-auth0-requestid",
+        "x-correlation-id",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-request-id",
+    }
+)
+"""Headers that tell who answered and when to come back; others may hold anything."""
+
+
 def excerpt(body: bytes | str) -> str:
     """Return the beginning of an answer, on one line, without what looks like a secret."""
     # The window is wider than the excerpt so that a secret which straddles the end is still recognised.
@@ -36,6 +58,17 @@ def excerpt(body: bytes | str) -> str:
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     text = _SECRET.sub(_mask, text)
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
+
+
+def view(status_code: int, headers: Mapping[str, str], body: bytes, token: str) -> ResponseView:
+    """Return what an error shows of a response to a request that carried a token."""
+    shown = {
+        # An id may be as long as a key, and is to be found: only the token itself is masked.
+        name.lower(): (value.replace(token, "***") if token else value)[:EXCERPT_LENGTH]
+        for name, value in headers.items()
+        if name.lower() in _SHOWN_HEADERS
+    }
+    return ResponseView(status_code=status_code, headers=shown, body=excerpt(body))
 
 
 def without(body: bytes, secrets: Iterable[str]) -> bytes:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
+    from evertoken.drift import Listener as DriftListener
     from evertoken.flow import StepAuth
     from evertoken.grant import Grant
     from evertoken.operation import Operation, Priority, RequestOptions
@@ -69,6 +70,7 @@ class Calls:
         deadline: float | None,
         priority: Priority,
         strict: bool,
+        on_drift: DriftListener | None,
     ) -> None:
         for name, seconds in (("timeout", timeout), ("deadline", deadline)):
             if seconds is not None:
@@ -91,6 +93,7 @@ class Calls:
             client_info=client_info,
             timeout=timeout,
             strict=strict,
+            on_drift=on_drift,
         )
 
     def lend_timeout(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:

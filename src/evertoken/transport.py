@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import anyio
 import httpx
@@ -18,9 +18,9 @@ import httpx
 from evertoken.background import run, run_async
 from evertoken.body import read, read_async
 from evertoken.codec import shown_path
-from evertoken.errors import TransportError
 from evertoken.listeners import Listeners
-from evertoken.retry import SAFE, RetryPolicy, rate_limit, reset_delay, server_delay
+from evertoken.outcome import Failure, Outcome, failure_of, no_answer
+from evertoken.retry import RetryPolicy, rate_limit, reset_delay, server_delay
 from evertoken.watch import Watch
 
 if TYPE_CHECKING:
@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from evertoken.throttle import Throttle
 
 _log = logging.getLogger("evertoken.transport")
-
-_NEVER_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
-"""Errors that come before the first byte of the request."""
 
 _REFUSED_WAIT: Final = 1.0
 """Seconds for which a throttle holds all calls after a 429 that does not say."""
@@ -64,23 +54,11 @@ class Call:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Failure:
-    """No answer: the name of the network error, and the status where the answer had begun."""
-
-    reason: str
-    status_code: int | None
-    maybe_carried_out: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Go:
     """Make an attempt, in so many seconds; who watches it, if anybody listens."""
 
     seconds: float | None
     watch: Watch | None
-
-
-_Outcome: TypeAlias = httpx.Response | _Failure
 
 
 class Transport:
@@ -100,7 +78,7 @@ class Transport:
         Raises TransportError where none came, and what the auth flow raises.
         """
         with contextlib.closing(self._story(call)) as story:
-            result: _Outcome | None = None
+            result: Outcome | None = None
             while True:
                 try:
                     step = next(story) if result is None else story.send(result)
@@ -115,7 +93,7 @@ class Transport:
     async def send_async(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
         """Return the response, as `send` does."""
         with contextlib.closing(self._story(call)) as story:
-            result: _Outcome | None = None
+            result: Outcome | None = None
             while True:
                 try:
                     step = next(story) if result is None else story.send(result)
@@ -127,7 +105,7 @@ class Transport:
                     await self._clock.sleep_async(step)
                     result = None
 
-    def _story(self, call: Call) -> Generator[_Go | float, _Outcome, httpx.Response]:
+    def _story(self, call: Call) -> Generator[_Go | float, Outcome, httpx.Response]:
         policy, began, waited = call.policy, self._clock.monotonic(), 0.0
         timeouts = cast("dict[str, float | None]", call.request.extensions.get("timeout", {}))
         watch = self._watch(call)
@@ -178,13 +156,13 @@ class Transport:
                     return turn
                 left = call.policy.left(self._clock.monotonic() - began)
                 if left is not None and wait >= left:
-                    failure = _Failure("Throttled", None, maybe_carried_out=False)
-                    raise _error(call.request, failure, attempts=0)
+                    failure = Failure("Throttled", None, maybe_carried_out=False)
+                    raise no_answer(call.request, failure, attempts=0)
                 yield wait
         finally:
             self._throttle.leave(ticket)
 
-    def _end_turn(self, turn: int, outcome: _Outcome | None) -> None:
+    def _end_turn(self, turn: int, outcome: Outcome | None) -> None:
         if self._throttle is None:
             return
         if not isinstance(outcome, httpx.Response):
@@ -199,7 +177,7 @@ class Transport:
             refused_for=(server_delay(outcome.headers, wall) or _REFUSED_WAIT) if refused else None,
         )
 
-    def _attempt(self, client: httpx.Client, call: Call, go: _Go) -> _Outcome:
+    def _attempt(self, client: httpx.Client, call: Call, go: _Go) -> Outcome:
         response: httpx.Response | None = None
         request = call.request
         try:
@@ -210,9 +188,9 @@ class Transport:
                 return response
             return read(response, self.longest_body)
         except httpx.RequestError as error:
-            return _failure(error, response)
+            return failure_of(error, response)
 
-    async def _attempt_async(self, client: httpx.AsyncClient, call: Call, go: _Go) -> _Outcome:
+    async def _attempt_async(self, client: httpx.AsyncClient, call: Call, go: _Go) -> Outcome:
         response: httpx.Response | None = None
         request = call.request
         with anyio.move_on_after(go.seconds):
@@ -225,19 +203,17 @@ class Transport:
                     return response
                 return await read_async(response, self.longest_body)
             except httpx.RequestError as error:
-                return _failure(error, response)
-        return _Failure(
-            "Deadline", None if response is None else response.status_code, maybe_carried_out=True
-        )
+                return failure_of(error, response)
+        return Failure("Deadline", None if response is None else response.status_code, maybe_carried_out=True)
 
     def _delay(
-        self, call: Call, outcome: _Outcome, *, attempt: int, waited: float, elapsed: float
+        self, call: Call, outcome: Outcome, *, attempt: int, waited: float, elapsed: float
     ) -> float | None:
         method = call.request.method
-        maybe_sent = not isinstance(outcome, _Failure) or outcome.maybe_carried_out
+        maybe_sent = not isinstance(outcome, Failure) or outcome.maybe_carried_out
         if maybe_sent and not isinstance(call.request.stream, httpx.ByteStream):
             return None  # a body that was streamed is gone
-        if isinstance(outcome, _Failure):
+        if isinstance(outcome, Failure):
             if outcome.reason == httpx.LocalProtocolError.__name__:
                 return None  # the request itself cannot be sent
             return call.policy.delay_after_failure(
@@ -257,8 +233,8 @@ class Transport:
         )
 
 
-def _tell(call: Call, outcome: _Outcome, watch: Watch | None, *, number: int, delay: float | None) -> None:
-    reason = outcome.reason if isinstance(outcome, _Failure) else None
+def _tell(call: Call, outcome: Outcome, watch: Watch | None, *, number: int, delay: float | None) -> None:
+    reason = outcome.reason if isinstance(outcome, Failure) else None
     if delay is not None:
         _log.info(
             "%s %s: %s at attempt %d; again in %.1f s",
@@ -283,26 +259,7 @@ def _within(timeouts: dict[str, float | None], left: float | None) -> dict[str, 
     }
 
 
-def _failure(error: httpx.RequestError, response: httpx.Response | None) -> _Failure:
-    return _Failure(
-        type(error).__name__,
-        None if response is None else response.status_code,
-        maybe_carried_out=not isinstance(error, _NEVER_SENT),
-    )
-
-
-def _result(request: httpx.Request, outcome: _Outcome, attempts: int) -> httpx.Response:
-    if isinstance(outcome, _Failure):
-        raise _error(request, outcome, attempts)
+def _result(request: httpx.Request, outcome: Outcome, attempts: int) -> httpx.Response:
+    if isinstance(outcome, Failure):
+        raise no_answer(request, outcome, attempts)
     return outcome
-
-
-def _error(request: httpx.Request, failure: _Failure, attempts: int) -> TransportError:
-    return TransportError(
-        method=request.method,
-        path=shown_path(request),
-        reason=failure.reason,
-        status_code=failure.status_code,
-        attempts=attempts,
-        maybe_carried_out=failure.maybe_carried_out and request.method not in SAFE,
-    )

@@ -14,11 +14,10 @@ from typing_extensions import TypeIs
 
 from evertoken.errors import ArgumentError
 from evertoken.operation import UNSET
+from evertoken.sent import properties, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from pydantic.fields import FieldInfo
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -40,7 +39,7 @@ def to_wire(value: object, place: str = "body") -> JSON:
 
     Keys whose value is `UNSET` are left out. A model gives the fields that were set, by the API's names,
     and its unknown fields; what came in another type than the spec's goes back unchanged. A datetime
-    becomes ISO 8601 with its offset.
+    becomes ISO 8601 with its offset, or what it was when it came.
 
     Raises ArgumentError, naming the place (`body.callbacks[3]`), for what JSON cannot carry and for a
     datetime without a time zone.
@@ -61,12 +60,6 @@ def child(place: str, key: str | int) -> str:
     text = key if len(key) <= _LONGEST_KEY else key[: _LONGEST_KEY - 1] + "…"
     quoted = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in text)
     return f'{place}["{quoted}"]'
-
-
-def wire_name(name: str, field: FieldInfo) -> str:
-    """Return the API's name of a model's field."""
-    alias = field.validation_alias if isinstance(field.validation_alias, str) else field.alias
-    return name if alias is None else alias
 
 
 class _Walk:
@@ -99,7 +92,7 @@ class _Walk:
     def _moment(self, value: dt.datetime, place: str) -> str:
         if value.utcoffset() is None and not self._in_model:
             raise ArgumentError(place, "a datetime without a time zone; give tzinfo=UTC or the one meant")
-        return value.isoformat()
+        return spell(value)
 
     def _container(self, value: object, place: str) -> JSON:
         if id(value) in self._around:
@@ -119,7 +112,7 @@ class _Walk:
     def _model(self, value: pydantic.BaseModel, place: str) -> JSON:
         outer, self._in_model = self._in_model, True
         try:
-            return self._object(_properties(value), place)
+            return self._object(properties(value).items(), place)
         finally:
             self._in_model = outer
 
@@ -137,16 +130,6 @@ def _is_object(value: object) -> TypeIs[Mapping[object, object]]:
 
 def _is_array(value: object) -> TypeIs[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview)
-
-
-def _properties(value: pydantic.BaseModel) -> Iterator[tuple[str, object]]:
-    extra = value.model_extra or {}
-    yield from extra.items()
-    for name, field in type(value).model_fields.items():
-        held = cast("object", value.__dict__[name])
-        # An unknown key may be spelled as a field's name in Python. Then it is what was set.
-        if name in value.model_fields_set and not (name in extra and held is None):
-            yield wire_name(name, field), held
 
 
 def _entries(value: Mapping[object, object], place: str) -> Iterator[tuple[str, object]]:

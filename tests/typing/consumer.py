@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import assert_type
 
 import httpx
@@ -17,11 +17,13 @@ from evertoken import (
     Attempt,
     ClientSecretBasic,
     Content,
+    Drift,
     EventStream,
     ManagementAuth,
     ManagementClient,
     MemoryTokenStore,
     RateLimit,
+    ResponseView,
     ServerSentEvent,
     SyncPager,
     TokenEvent,
@@ -60,6 +62,18 @@ def synchronous() -> None:
         takes_a_client(got)
         if got.jwt_configuration is not None:
             client.clients.update("id", jwt_configuration=got.jwt_configuration, par_request_expiry=None)
+        # What reading gives is sent back, where an update has a schema of its own for it too.
+        client.clients.update(
+            "id",
+            native_social_login=got.native_social_login,
+            fedcm_login=got.fedcm_login,
+            token_quota=got.token_quota,
+            token_exchange=got.token_exchange,
+            express_configuration=got.express_configuration,
+            my_organization_configuration=got.my_organization_configuration,
+            client_authentication_methods=got.client_authentication_methods,
+        )
+        client.clients.update("id", **got.model_dump(include={"name"}))
         assert_type(client.clients.rotate_secret("id"), RotateClientSecretResponseContent)
         client.clients.delete("id")
         assert_type(client.clients.credentials.list("id"), list[ClientCredential])
@@ -154,6 +168,21 @@ def handle(error: APIError) -> None:
     assert_type(error.required_scopes, tuple[str, ...])
     assert_type(error.rate_limit, RateLimit | None)
     assert_type(error.retry_after, float | None)
+    assert_type(error.response, ResponseView | None)
+    if error.response is not None:
+        assert_type(error.response.headers, Mapping[str, str])
+
+
+def takes_drift(drift: Drift) -> None:
+    """A metric."""
+    assert_type(drift.pattern, str)
+
+
+def told_of_drift() -> None:
+    """Both clients take the function, and a list's append."""
+    seen: list[Drift] = []
+    ManagementClient(domain="d", token="t", on_drift=takes_drift)
+    AsyncManagementClient(domain="d", token="t", on_drift=seen.append)
 
 
 class DatabaseTokenStore:

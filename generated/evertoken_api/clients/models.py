@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
+from evertoken.model import Datetime as datetime
 from evertoken.model import Model
 
 from ..shared.models import ConnectionForList, SigningAlgorithmEnum, TokenQuota
@@ -1476,13 +1476,13 @@ class GetClientResponseContent(Client):
 class ListClientsOffsetPaginatedResponseContent(Model):
     """One page of applications, found by offset, with the total."""
 
-    start: float | None = None
+    start: int | float | None = None
     """Position of the page's first row, counted from 0."""
 
-    limit: float | None = None
+    limit: int | float | None = None
     """Rows that a page holds at most, as the server applied it."""
 
-    total: float | None = None
+    total: int | float | None = None
     """Number of all rows that match, on every page together."""
 
     clients: list[Client] | None = None

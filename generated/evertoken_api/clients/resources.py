@@ -1060,14 +1060,14 @@ class Clients:
         oidc_conformant: bool | Unset = UNSET,
         custom_login_page: str | Unset = UNSET,
         custom_login_page_preview: str | Unset = UNSET,
-        token_quota: shared_params.UpdateTokenQuota | Unset | None = UNSET,
+        token_quota: shared_params.UpdateTokenQuota | shared_models.TokenQuota | Unset | None = UNSET,
         form_template: str | Unset = UNSET,
         addons: params.ClientAddons | models.ClientAddons | Unset = UNSET,
         client_metadata: params.ClientMetadata | Unset = UNSET,
         mobile: params.ClientMobile | models.ClientMobile | Unset = UNSET,
         initiate_login_uri: str | Unset = UNSET,
-        native_social_login: params.NativeSocialLoginPatch | Unset | None = UNSET,
-        fedcm_login: params.FedCMLoginPatch | Unset | None = UNSET,
+        native_social_login: params.NativeSocialLoginPatch | models.NativeSocialLogin | Unset | None = UNSET,
+        fedcm_login: params.FedCMLoginPatch | models.FedCMLogin | Unset | None = UNSET,
         refresh_token: params.ClientRefreshTokenConfiguration
         | models.ClientRefreshTokenConfiguration
         | Unset
@@ -1097,10 +1097,19 @@ class Clients:
         | Unset = UNSET,
         compliance_level: params.ClientComplianceLevelEnum | Unset | None = UNSET,
         skip_non_verifiable_callback_uri_confirmation_prompt: bool | Unset | None = UNSET,
-        token_exchange: params.ClientTokenExchangeConfigurationOrNull | Unset | None = UNSET,
+        token_exchange: params.ClientTokenExchangeConfigurationOrNull
+        | models.ClientTokenExchangeConfiguration
+        | Unset
+        | None = UNSET,
         par_request_expiry: int | Unset | None = UNSET,
-        express_configuration: params.ExpressConfigurationOrNull | Unset | None = UNSET,
-        my_organization_configuration: params.ClientMyOrganizationPatchConfiguration | Unset | None = UNSET,
+        express_configuration: params.ExpressConfigurationOrNull
+        | models.ExpressConfiguration
+        | Unset
+        | None = UNSET,
+        my_organization_configuration: params.ClientMyOrganizationPatchConfiguration
+        | models.ClientMyOrganizationResponseConfiguration
+        | Unset
+        | None = UNSET,
         async_approval_notification_channels: params.ClientAsyncApprovalNotificationsChannelsAPIPatchConfiguration
         | Unset
         | None = UNSET,
@@ -1837,14 +1846,14 @@ class AsyncClients:
         oidc_conformant: bool | Unset = UNSET,
         custom_login_page: str | Unset = UNSET,
         custom_login_page_preview: str | Unset = UNSET,
-        token_quota: shared_params.UpdateTokenQuota | Unset | None = UNSET,
+        token_quota: shared_params.UpdateTokenQuota | shared_models.TokenQuota | Unset | None = UNSET,
         form_template: str | Unset = UNSET,
         addons: params.ClientAddons | models.ClientAddons | Unset = UNSET,
         client_metadata: params.ClientMetadata | Unset = UNSET,
         mobile: params.ClientMobile | models.ClientMobile | Unset = UNSET,
         initiate_login_uri: str | Unset = UNSET,
-        native_social_login: params.NativeSocialLoginPatch | Unset | None = UNSET,
-        fedcm_login: params.FedCMLoginPatch | Unset | None = UNSET,
+        native_social_login: params.NativeSocialLoginPatch | models.NativeSocialLogin | Unset | None = UNSET,
+        fedcm_login: params.FedCMLoginPatch | models.FedCMLogin | Unset | None = UNSET,
         refresh_token: params.ClientRefreshTokenConfiguration
         | models.ClientRefreshTokenConfiguration
         | Unset
@@ -1874,10 +1883,19 @@ class AsyncClients:
         | Unset = UNSET,
         compliance_level: params.ClientComplianceLevelEnum | Unset | None = UNSET,
         skip_non_verifiable_callback_uri_confirmation_prompt: bool | Unset | None = UNSET,
-        token_exchange: params.ClientTokenExchangeConfigurationOrNull | Unset | None = UNSET,
+        token_exchange: params.ClientTokenExchangeConfigurationOrNull
+        | models.ClientTokenExchangeConfiguration
+        | Unset
+        | None = UNSET,
         par_request_expiry: int | Unset | None = UNSET,
-        express_configuration: params.ExpressConfigurationOrNull | Unset | None = UNSET,
-        my_organization_configuration: params.ClientMyOrganizationPatchConfiguration | Unset | None = UNSET,
+        express_configuration: params.ExpressConfigurationOrNull
+        | models.ExpressConfiguration
+        | Unset
+        | None = UNSET,
+        my_organization_configuration: params.ClientMyOrganizationPatchConfiguration
+        | models.ClientMyOrganizationResponseConfiguration
+        | Unset
+        | None = UNSET,
         async_approval_notification_channels: params.ClientAsyncApprovalNotificationsChannelsAPIPatchConfiguration
         | Unset
         | None = UNSET,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 NEARLY_ALL: Final = 0.9
 """The share of their properties that two schemas have in common if they are of one kind of thing."""
 
+_DATETIME: Final = "from datetime import datetime\n"
+_SENT_DATETIME: Final = "from evertoken.model import Datetime as datetime\n"
+"""To a type checker the same, and written back as it was sent."""
+
 _HEADER = re.compile(r"\A(?:#.*\n)+\s*")
 # With deferred building a model resolves its references at first use; this would build it at import.
 _REBUILD = re.compile(r"^\w+\.model_rebuild\(\)(?:\n|\Z)", re.MULTILINE)
@@ -32,8 +36,9 @@ _DOCSTRING = re.compile(r'^(?P<indent> *)"""\n(?P<body>(?:.*\n)*?)(?P=indent)"""
 
 def models(homes: Homes) -> dict[str, str]:
     """Return the code of each group's `models.py`, by group."""
-    shapes = {name: homes.library.schemas[name].shape for name in homes.models}
-    return _generate("models", _inherit(shapes, homes.answers, homes.home), homes.home, settings.MODELS)
+    shapes = {name: transform(homes.library.schemas[name].shape, _number) for name in homes.models}
+    codes = _generate("models", _inherit(shapes, homes.answers, homes.home), homes.home, settings.MODELS)
+    return {group: code.replace(_DATETIME, _SENT_DATETIME) for group, code in codes.items()}
 
 
 def params(homes: Homes) -> dict[str, str]:
@@ -91,6 +96,14 @@ def _compact(found: re.Match[str]) -> str:
         return f'{indent}"""{first}"""{found["end"] or ""}'
     rest = "\n".join(lines[1:])
     return f'{indent}"""{first}\n{rest}\n{indent}"""{found["end"] or ""}'
+
+
+def _number(shape: JsonObject) -> JsonObject:
+    """Keep whole numbers whole: a float has no room for the larger ones."""
+    if shape.get("type") != "number" or "enum" in shape:
+        return shape
+    described = {"description": shape["description"]} if "description" in shape else {}
+    return {"anyOf": [{"type": "integer"}, {"type": "number"}], **described}
 
 
 def _date_or_text(shape: JsonObject) -> JsonObject:

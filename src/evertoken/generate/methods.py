@@ -15,6 +15,7 @@ from evertoken.generate.types import Types, query, without_null
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from evertoken.generate.document import JsonObject
     from evertoken.generate.homes import Homes
     from evertoken.generate.operations import Operation, Parameter
     from evertoken.generate.overlay import Overlay
@@ -273,17 +274,33 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
         )
         return whole, None
     properties, required = found
+    read = _answered(homes, operation)
+    annotations = {wire: types.argument(shape, read.get(wire)) for wire, shape in properties.items()}
     arguments = [
         Argument(
             name=names.argument(wire, operation.place),
             wire=wire,
-            annotation=types.argument(shape) if wire in required else _or_unset(types.argument(shape)),
+            annotation=annotations[wire] if wire in required else _or_unset(annotations[wire]),
             default=None if wire in required else "UNSET",
             description=shape.get("description", ""),
         )
         for wire, shape in properties.items()
     ]
     return None, arguments
+
+
+def _answered(homes: Homes, operation: Operation) -> dict[str, JsonObject]:
+    """Return the properties of what an operation answers that changes a thing.
+
+    One that makes a thing may want something else under the same name: a key, where reading gives its id.
+    """
+    if operation.method not in {"PATCH", "PUT"}:
+        return {}
+    found: dict[str, JsonObject] = {}
+    for shape in operation.results:
+        properties = homes.library.properties(shape) if shape else None
+        found |= properties[0] if properties else {}
+    return found
 
 
 def _or_unset(annotation: str) -> str:

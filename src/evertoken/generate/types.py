@@ -31,9 +31,28 @@ class Types:
             return "None"
         return _render(shape, lambda name: self._name(name, "models"), sent=False)
 
-    def argument(self, shape: JsonObject) -> str:
-        """Return the type of what may be sent: TypedDicts, and models read from the API before."""
-        return _render(shape, self._sent, sent=True)
+    def argument(self, shape: JsonObject, read: JsonObject | None = None) -> str:
+        """Return the type of what may be sent: TypedDicts, and models read from the API before.
+
+        `read` is the schema of what the API answers under the same name: what was read may be sent back.
+        """
+        annotation = _render(shape, self._sent, sent=True)
+        known = annotation.split(" | ")
+        more = [model for model in self._models(read or {}) if model not in known]
+        nothing = known[-1:] == ["None"]
+        return " | ".join([*(known[:-1] if nothing else known), *more, *(["None"] if nothing else [])])
+
+    def _models(self, shape: JsonObject) -> list[str]:
+        """Return the models that a value of a schema may be."""
+        if "anyOf" in shape:
+            return [model for member in shape["anyOf"] for model in self._models(member)]
+        named = shape.get("$ref")
+        if named is None or named not in self._homes.models:
+            return []
+        of_alias = self._homes.library.schemas[named].shape
+        if "properties" in of_alias or "allOf" in of_alias:
+            return [self._name(named, "models")]
+        return self._models(of_alias)
 
     def _sent(self, name: str) -> str:
         params = self._name(name, "params")
