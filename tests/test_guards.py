@@ -31,7 +31,7 @@ LAYERS = [
         "redact",
     },
     {"grant", "grant_jwt", "grant_mtls", "secret", "rotation", "lifetime", "renewal", "retry", "throttle"},
-    {"fit", "drift", "wire", "pages", "paging", "correlation", "options"},
+    {"fit", "drift", "wire", "pages", "page_query", "cursor", "ahead", "paging", "correlation", "options"},
     {"store", "store_encrypted", "store_file", "store_redis"},
     {
         "flow",
