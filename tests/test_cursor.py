@@ -18,7 +18,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evertoken import ManagementClient
-from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError, TransportError
+from evertoken.errors import (
+    ArgumentError,
+    EvertokenError,
+    ForbiddenError,
+    PaginationLimitError,
+    TransportError,
+)
 from evertoken_api.clients import operations
 from evertoken_tenant import Tenant as LocalTenant
 from lists import (
@@ -239,6 +245,41 @@ def test_page_arguments_of_the_call_give_way() -> None:
 
     assert rows == numbered(*range(20, 130))
     assert tenant.requests[1:3] == [{"take": 20, "from": "20"}, {"take": 20, "from": "40"}]
+
+
+@pytest.mark.parametrize("take", [None, 50])
+def test_retried_and_failed_pages_cost_no_row(take: int | None) -> None:
+    """A page that a retry brings is one page; one that fails for good is the next process's first."""
+    local = LocalTenant(clients=230)
+
+    def process(saved: str | None) -> tuple[list[str | None], str | None]:
+        options: RequestOptions = {} if saved is None else {"cursor": saved}
+        rows: list[str | None] = []
+        with ManagementClient(
+            domain=local.domain,
+            client_id=local.client_id,
+            client_secret=local.client_secret,
+            httpx_client=httpx.Client(transport=httpx.MockTransport(local)),
+        ) as client:
+            try:
+                for page in client.clients.list(take=take, request_options=options).iter_pages():
+                    rows += [row.client_id for row in page.items]
+                    saved = page.cursor
+                    if len(rows) == 50:
+                        local.fail_api_requests(1, status=503, headers={"retry-after": "0"})
+                    elif len(rows) == 100 and not options:
+                        local.fail_api_requests(1, status=403)
+            except ForbiddenError:
+                pass
+        return rows, saved
+
+    begun, saved = process(None)
+    assert (len(begun), local.api_requests) == (100, 4)
+    rest, end = process(saved)
+
+    assert len(set(begun + rest)) == len(begun + rest) == 230
+    assert end is None
+    assert local.api_requests == 4 + 4
 
 
 # What is refused
