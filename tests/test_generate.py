@@ -815,6 +815,12 @@ def test_what_is_rare_has_a_shape_too(tmp_path: Path, load: Callable[[Path, str]
     [
         (at(*schema("Offset", "properties", "things")), "{key: id}", "different keys"),
         (at(*LIST, "x-operation-name", value="list"), "{key: nope}", "'nope' is no property of the rows"),
+        (
+            at(*LIST, "x-operation-name", value="list"),
+            "{from_key: nope}",
+            "'nope' is no property of the rows",
+        ),
+        (at(*LIST, "x-operation-name", value="list"), "{from_key: id}", "is for answers in arrays"),
         (at(*LIST, "x-operation-name", value="list"), "{items: lost}", "which array holds the rows"),
         (at(*LIST, "x-operation-name", value="list"), "{items: 1}", "is not text"),
         (at(*LIST, "x-operation-name", value="list"), "yes please", "is not an object"),
@@ -834,6 +840,23 @@ def test_a_list_that_cannot_be_told_is_an_error(
     path.write_text(f"operations: {{things.list: {{paging: {entry}, reason: r}}}}", encoding="utf-8")
     message = fails(write(spec, tmp_path / "api.json"), tmp_path, capsys, "--overlay", str(path))
     assert reason in message
+
+
+def test_rows_may_tell_where_an_array_goes_on(
+    tmp_path: Path, load: Callable[[Path, str], ModuleType]
+) -> None:
+    """The overlay's `from_key` names the property of the last row that is the next `from`."""
+    spec = unusual()
+    answer = spec["paths"]["/things"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    del answer["oneOf"][1]
+    path = tmp_path / "fix.yaml"
+    path.write_text("operations: {things.list: {paging: {from_key: id}, reason: r}}", encoding="utf-8")
+    arguments = ["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "logs_api")]
+    assert main([*arguments, "--overlay", str(path)]) == 0
+
+    listed = load(tmp_path / "logs_api", "things.operations").list(sort="s", from_="x", take=5)
+
+    assert (listed.paging.from_key, listed.paging.checkpoint, listed.paging.bare) == ("id", None, True)
 
 
 def test_a_list_may_be_declared_plain(tmp_path: Path) -> None:

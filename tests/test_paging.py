@@ -5,209 +5,49 @@ from __future__ import annotations
 import dataclasses
 import gc
 import itertools
-import json
 import math
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import anyio.lowlevel
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evertoken import drift
 from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError
-from evertoken.model import Model
 from evertoken.operation import ListOperation, Operation, Paging, QueryValue, RequestOptions
 from evertoken.pages import START, turn
-from evertoken.paging import (
-    AsyncListCall,
-    AsyncPager,
-    SyncPager,
-    check_query,
-    first_page,
-    page_type,
-    resolve,
+from evertoken.paging import AsyncPager, SyncPager, check_query, page_type, resolve
+from lists import (
+    BOTH,
+    CHECKPOINT,
+    LIMITS,
+    OFFSET,
+    Async,
+    CheckpointPage,
+    OffsetPage,
+    Response,
+    Row,
+    RowList,
+    Sync,
+    Tenant,
+    all_ids,
+    clients,
+    collect,
+    ids,
+    numbered,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-T = TypeVar("T")
-ItemT = TypeVar("ItemT")
-PageT = TypeVar("PageT")
-
-
-class Row(Model):
-    client_id: str | None = None
-    name: str | None = None
-
-
-class OffsetPage(Model):
-    start: float | None = None
-    limit: float | None = None
-    total: float | None = None
-    clients: list[Row] | None = None
-
-
-class CheckpointPage(Model):
-    next: str | None = None
-    clients: list[Row] | None = None
-
-
-Response = OffsetPage | CheckpointPage | list[Row]
-RowList = ListOperation[Row, Response]
-
-BOTH = Paging(
-    items="clients",
-    item=Row,
-    key="client_id",
-    offset=OffsetPage,
-    checkpoint=CheckpointPage,
-    bare=True,
-)
-OFFSET = dataclasses.replace(BOTH, checkpoint=None)
-CHECKPOINT = dataclasses.replace(BOTH, offset=None, bare=False)
-LIMITS: dict[str, tuple[int | None, int | None]] = {
-    "page": (0, None),
-    "per_page": (0, 100),
-    "take": (1, 100),
-}
-
-
-def clients(paging: Paging = BOTH, /, **query: QueryValue) -> RowList:
-    """Return the operation as generated code makes it, `from_` standing for `from`."""
-    wire = {key.rstrip("_"): value for key, value in query.items()}
-    sent, result = resolve(paging, wire)
-    return ListOperation(
-        name="clients.list",
-        method="GET",
-        path="/clients",
-        query=sent,
-        limits=LIMITS,
-        result=result,
-        paging=paging,
-    )
-
-
-class Tenant:
-    """Serves rows as API.md says, cutting pages to `cap` rows.
-
-    `echo` tells whether an envelope says where it lies; `own_pages` whether a cut page is counted in the
-    server's size or in the one asked for.
-    """
-
-    def __init__(
-        self,
-        rows: int | Sequence[Mapping[str, object]],
-        *,
-        cap: int = 100,
-        echo: bool = True,
-        own_pages: bool = True,
-    ) -> None:
-        if isinstance(rows, int):
-            rows = [{"client_id": f"c{number}", "name": "same"} for number in range(rows)]
-        self.rows = list(rows)
-        self.cap = cap
-        self.echo = echo
-        self.own_pages = own_pages
-        self.requests: list[dict[str, QueryValue]] = []
-        self.options: list[RequestOptions | None] = []
-
-    def carry_out(self, operation: Operation[T], options: RequestOptions | None) -> T:
-        check_query(operation)
-        query: dict[str, QueryValue] = {k: v for k, v in operation.query.items() if v is not None}
-        self.requests.append(query)
-        self.options.append(options)
-        body = json.dumps(self._answer(query)).encode()
-        assert isinstance(operation, ListOperation)
-        rows = cast("RowList", operation)
-        value, mismatches = drift.decode(page_type(rows, starts_with_array=body[:1] == b"["), body)
-        assert not mismatches
-        return cast("T", value)
-
-    def _answer(self, query: Mapping[str, QueryValue]) -> object:
-        if "from" in query or "take" in query:
-            assert not {"page", "per_page", "include_totals"} & query.keys()
-            start, size = int(str(query.get("from", 0))), min(cast("int", query.get("take", 50)), self.cap)
-            end = start + size
-            following = {"next": str(end)} if end < len(self.rows) else {}
-            return {"clients": self.rows[start:end], **following}
-        page, asked = cast("int", query.get("page", 0)), cast("int", query.get("per_page", 50))
-        assert (page + 1) * asked <= 1000, "the API would answer 400"
-        size = min(asked, self.cap)
-        start = page * (size if self.own_pages else asked)
-        rows = self.rows[start : start + size]
-        if not query.get("include_totals"):
-            return rows
-        where = {"start": start, "limit": size, "length": len(rows)} if self.echo else {}
-        return {"total": len(self.rows), "clients": rows, **where}
-
-
-@dataclasses.dataclass
-class Sync:
-    """A sender to a tenant."""
-
-    tenant: Tenant
-
-    def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
-        return self.tenant.carry_out(operation, request_options)
-
-    def send_list(
-        self,
-        operation: ListOperation[ItemT, PageT],
-        request_options: RequestOptions | None = None,
-        /,
-    ) -> SyncPager[ItemT, PageT]:
-        return first_page(self, operation, request_options)
-
-    def stream_events(self, operation: object, request_options: object = None, /) -> Any:
-        raise NotImplementedError
-
-
-@dataclasses.dataclass
-class Async:
-    """The same in the other colour."""
-
-    tenant: Tenant
-
-    async def send(self, operation: Operation[T], request_options: RequestOptions | None = None, /) -> T:
-        await anyio.lowlevel.checkpoint()
-        return self.tenant.carry_out(operation, request_options)
-
-    def send_list(
-        self,
-        operation: ListOperation[ItemT, PageT],
-        request_options: RequestOptions | None = None,
-        /,
-    ) -> AsyncListCall[ItemT, PageT]:
-        return AsyncListCall(self, operation, request_options)
-
-    def stream_events(self, operation: object, request_options: object = None, /) -> Any:
-        raise NotImplementedError
-
-
-def ids(rows: Iterable[Row]) -> list[str | None]:
-    return [row.client_id for row in rows]
-
-
-async def collect(call: AsyncListCall[Row, Response], into: list[str | None]) -> None:
-    async for row in call:
-        into.append(row.client_id)  # noqa: PERF401 - a comprehension would lose what came before an error
-
-
-def numbered(*numbers: int) -> list[str | None]:
-    return [f"c{number}" for number in numbers]
-
-
-def all_ids(tenant: Tenant) -> list[str | None]:
-    return [cast("str", row["client_id"]) for row in tenant.rows]
+    from collections.abc import Mapping
 
 
 def following(operation: RowList, response: Response) -> RowList | EvertokenError | None:
     return turn(operation, response, START).following
 
+
+BY_ROW = dataclasses.replace(OFFSET, from_key="client_id")
 
 COUNTS = st.integers(0, 1300) | st.sampled_from([0, 1, 49, 50, 51, 99, 100, 101, 150, 999, 1000, 1001])
 CAPS = st.sampled_from([50, 100])
@@ -546,7 +386,8 @@ def test_checkpoint_without_a_usable_next_is_the_end(end: object) -> None:
 def test_page_that_names_itself_is_an_error_after_its_rows() -> None:
     """The same checkpoint twice would loop for ever: the rows come, then an error of our own."""
     operation = clients(from_="n", take=10)
-    pager = SyncPager(Sync(Tenant(0)), operation, CheckpointPage(next="n", clients=[Row(client_id="a")]))
+    response = CheckpointPage(next="n", clients=[Row(client_id="a")])
+    pager = SyncPager(Sync(Tenant(0)), turn(operation, response, START), response)
 
     assert ids(pager.items) == ["a"]
     assert pager.has_next
@@ -564,6 +405,100 @@ def test_checkpoint_of_a_bare_array_ends() -> None:
     paging = dataclasses.replace(BOTH, checkpoint=None)
 
     assert following(clients(paging, take=10), [Row() for _ in range(10)]) is None
+
+
+# Arrays whose last row tells where to go on
+
+
+class Log(Tenant):
+    """Serves rows after the one that `from` names, as GET /logs does; `inclusive`, from that row on."""
+
+    inclusive = False
+
+    def answer(self, query: Mapping[str, QueryValue]) -> object:
+        if "from" not in query:
+            return super().answer(query)
+        names = [row.get("client_id") for row in self.rows]
+        start = names.index(query["from"]) + (not self.inclusive)
+        return self.rows[start : start + min(cast("int", query.get("take", 50)), self.cap)]
+
+
+@given(
+    count=st.integers(1, 400) | st.sampled_from([51, 101, 201]),
+    take=st.integers(2, 300) | st.none(),
+    cap=CAPS,
+    inclusive=st.booleans(),
+)
+@settings(max_examples=80, deadline=None, derandomize=True)
+def test_last_row_leads_to_the_next_page(count: int, take: int | None, cap: int, inclusive: bool) -> None:
+    """Every row after `from_` comes once, and the first page that is not full is the last."""
+    log = Log(count, cap=cap)
+    log.inclusive = inclusive
+
+    operation = dataclasses.replace(clients(BY_ROW, from_="c0", take=take), limits={})
+
+    rows = ids(Sync(log).send_list(operation))
+
+    assert rows[inclusive:] == all_ids(log)[1:]
+    if not inclusive:
+        size = min(take or 50, cap)
+        doubt = (count - 1) % size == 50 or (cap == 50 == size < (take or 50) and count > 50)
+        assert len(log.requests) <= (count - 1) // size + 1 + doubt
+
+
+def test_log_without_news_is_one_request() -> None:
+    """Nothing after the row: an empty page and no other."""
+    log = Log(10)
+
+    assert ids(Sync(log).send_list(clients(BY_ROW, from_="c9", take=100))) == []
+    assert len(log.requests) == 1
+
+
+def test_row_that_leads_to_itself_is_an_error_after_its_page() -> None:
+    """A page that ends with the row it began after would come for ever."""
+    log = Log(5)
+    log.inclusive = True
+    pager = Sync(log).send_list(clients(BY_ROW, from_="c4", take=1))
+
+    with pytest.raises(EvertokenError, match="lead back to one"):
+        pager.next_page()
+    with pytest.raises(EvertokenError, match="lead back to one"):
+        str(pager.cursor)
+
+
+def test_last_row_without_its_key_is_an_error_after_its_page() -> None:
+    """Rows that `fields` has stripped of it cannot be gone on from: no silent end."""
+    log = Log([{"client_id": "c0"}, {"name": "x"}, {"name": "y"}])
+    pager = Sync(log).send_list(clients(BY_ROW, from_="c0", take=2))
+
+    assert len(pager.items) == 2
+    with pytest.raises(EvertokenError, match="has no client_id"):
+        pager.next_page()
+
+
+def test_take_without_a_row_to_begin_after_is_refused() -> None:
+    """Such a list has a checkpoint mode only from a row on: without one it would answer otherwise."""
+    with pytest.raises(ArgumentError, match=r"^take: goes with from_, the client_id of the row"):
+        clients(BY_ROW, take=50)
+    assert clients(BY_ROW, per_page=50).query == {"per_page": 50}
+
+
+def test_log_beyond_the_wall_does_not_turn_by_itself() -> None:
+    """Its modes have different orders: page numbers end in the error."""
+    operation = clients(BY_ROW, page=0, per_page=100, include_totals=True)
+
+    with pytest.raises(PaginationLimitError):
+        list(Sync(Log(1200)).send_list(operation))
+
+
+def test_log_is_gone_on_with_from_its_cursor() -> None:
+    """It is a cursor as any other."""
+    log = Log(130)
+    page = Sync(log).send_list(clients(BY_ROW, from_="c0", take=50))
+
+    rest = Sync(log).send_list(clients(BY_ROW, from_="c0", take=50), {"cursor": page.cursor or ""})
+
+    assert ids([*page.items, *rest]) == all_ids(log)[1:]
 
 
 # Pagers
@@ -681,7 +616,7 @@ async def test_async_limit_error_comes_after_the_rows() -> None:
     rows: list[str | None] = []
 
     with pytest.raises(PaginationLimitError):
-        await collect(Async(tenant).send_list(clients(OFFSET, per_page=100)), rows)
+        await collect(aiter(Async(tenant).send_list(clients(OFFSET, per_page=100))), rows)
 
     assert rows == all_ids(tenant)[:1000]
 

@@ -61,7 +61,8 @@ class RequestOptions(TypedDict, total=False):
     And those that it has not: `deadline_in_seconds` bounds the call in all, `max_wait_in_seconds` its waits
     between attempts. `priority` tells a throttle who goes first. `correlation_id`, at most 64 characters,
     goes with a write into the tenant's logs. `on_response` is called with the response of each request that
-    the call made, read and decompressed: for a list, one for each page. A stream's is not read yet.
+    the call made, read and decompressed: for a list, one for each page. A stream's is not read yet. `cursor`,
+    that of an earlier pager of the same list, makes a list begin with the page after it.
     """
 
     timeout_in_seconds: float
@@ -73,6 +74,7 @@ class RequestOptions(TypedDict, total=False):
     priority: Priority
     correlation_id: str
     on_response: Callable[[httpx.Response], object]
+    cursor: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class Paging:
 
     `items` is the key of the rows in an envelope, `item` the type of a row, `key` the property that
     tells rows apart. `offset` and `checkpoint` are the types of the envelopes, None where the operation
-    has no such mode. `bare` tells that without totals the answer is an array of rows.
+    has no such mode. `bare` tells that without totals the answer is an array of rows. `from_key` is the
+    property of an array's last row that is the `from` of the next page, where no envelope tells.
     """
 
     items: str
@@ -128,6 +131,7 @@ class Paging:
     offset: object = None
     checkpoint: object = None
     bare: bool = False
+    from_key: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

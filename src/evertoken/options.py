@@ -9,7 +9,7 @@ from typing import Final, cast
 from evertoken.correlation import check_correlation_id
 from evertoken.errors import ArgumentError
 from evertoken.operation import Priority, RequestOptions
-from evertoken.paging import PAGE_KEYS
+from evertoken.pages import PAGE_KEYS
 
 _OPTIONS: Final = tuple(RequestOptions.__annotations__)
 _FRAMING: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
@@ -54,6 +54,11 @@ def check_options(options: object) -> None:
         check_correlation_id(given["correlation_id"])
     if "on_response" in given and not callable(given["on_response"]):
         raise ArgumentError("on_response", "is no function; it is called with each httpx.Response")
+    if "cursor" in given:
+        # A pager takes its own out of the options.
+        raise ArgumentError(
+            "cursor", "only a list has one; give it to the method that lists, or to send_list"
+        )
     more = cast("RequestOptions", options).get("additional_query_parameters", {})
     taken = PAGE_KEYS & set(more)
     if taken:

@@ -34,8 +34,12 @@ USUAL_PAGE: Final = 50
 LONGEST_PAGE: Final = 100
 """Rows of the longest page that the API has."""
 
+DIGEST_SIZE: Final = 8
+"""Bytes."""
+
 OFFSET_KEYS: Final = frozenset({"page", "per_page", "include_totals"})
 CHECKPOINT_KEYS: Final = frozenset({"from", "take"})
+PAGE_KEYS: Final = OFFSET_KEYS | CHECKPOINT_KEYS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,20 +47,20 @@ class Trail:
     """What a page has to know of the pages before it.
 
     `began` tells that there were pages; `from_top`, that they began with the first row; `uncut`, that one
-    came as long as it was asked for. `size` is the rows of the longest. `mark` is a cursor met before,
-    `steps` the pages of checkpoint mode so far: a list that leads back to the mark would never end. `seen`
-    counts the rows handed out, kept only where the walk may have to begin again in checkpoint mode; `skip`
-    counts those to leave out when they come again.
+    came as long as it was asked for. `size` is the rows of the longest. `mark` is the digest of a `from`
+    met before, `steps` the pages of checkpoint mode so far: a list that leads back to the mark would never
+    end. `seen` counts the rows handed out, by digest, kept only where the walk may have to begin again in
+    checkpoint mode; `skip` counts those to leave out when they come again.
     """
 
     began: bool = False
     from_top: bool = False
     uncut: bool = False
     size: int = 0
-    mark: str | None = None
+    mark: bytes | None = None
     steps: int = 0
-    seen: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
-    skip: Mapping[str, int] = dataclasses.field(default_factory=dict[str, int])
+    seen: Mapping[bytes, int] = dataclasses.field(default_factory=dict[bytes, int])
+    skip: Mapping[bytes, int] = dataclasses.field(default_factory=dict[bytes, int])
 
 
 START: Final = Trail()
@@ -64,22 +68,48 @@ START: Final = Trail()
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Turn(Generic[ItemT, PageT]):
-    """A page, read: its rows, and what follows.
+    """A page, read: the operation it answers, its rows, and what follows.
 
     `following` is the operation of the next page, None at the end, or the error that keeps from going on.
-    `skipped` tells that rows were left out because an earlier page had them.
+    `skipped` tells that rows were left out because an earlier page had them; `placed`, that it is known which
+    rows of how many the page has, so that the pages to come are known too.
     """
 
+    operation: ListOperation[ItemT, PageT]
     items: list[ItemT]
     total: int | None
     following: ListOperation[ItemT, PageT] | EvertokenError | None
     trail: Trail
     skipped: bool
+    placed: bool
 
     @property
     def empty_handed(self) -> bool:
         """Whether it brings nothing new, but a following page may."""
         return not self.items and self.skipped and isinstance(self.following, ListOperation)
+
+    def without_items(self) -> Turn[ItemT, PageT]:
+        """Return what the next page needs of this one, so that its rows can be freed."""
+        return dataclasses.replace(self, items=[])
+
+    def known(self, most: int) -> list[ListOperation[ItemT, PageT]]:
+        """Return the operations of the following page and of those after it, `most` in all.
+
+        Beyond the first, pages are known where page numbers count them and the total tells the last one.
+        """
+        if not isinstance(self.following, ListOperation):
+            return []
+        found = [self.following]
+        if not self.placed or self.total is None or is_checkpoint(found[0].paging, found[0].query):
+            return found
+        while len(found) < most:
+            query = found[-1].query
+            end = ((_asked(query, "page") or 0) + 1) * (_asked(query, "per_page") or USUAL_PAGE)
+            place = None if end >= self.total else _place(end, self.trail.size)
+            if place is None:
+                break
+            found.append(_at_place(found[-1], *place))
+        return found
 
 
 def turn(operation: ListOperation[ItemT, PageT], response: PageT, trail: Trail) -> Turn[ItemT, PageT]:
@@ -89,16 +119,26 @@ def turn(operation: ListOperation[ItemT, PageT], response: PageT, trail: Trail) 
     items, skip = _leave_out(rows, trail.skip, paging.key)
     trail = dataclasses.replace(trail, skip=skip)
     following: ListOperation[ItemT, PageT] | EvertokenError | None
+    placed = False
     if is_checkpoint(paging, operation.query):
         following = _after_checkpoint(operation, response, rows, trail)
         trail = _checkpoint_trail(trail, following)
+        if paging.from_key is not None and rows:
+            # A server may begin with the row that `from` names.
+            trail = dataclasses.replace(trail, skip=collections.Counter(_marks(rows[-1:], paging.key)))
     else:
         at = _Offset.read(operation.query, response, len(rows), cuts=not trail.uncut)
         trail = _offset_trail(trail, at, rows, paging)
-        following = _after_offset(operation, at, trail)
+        following, placed = _after_offset(operation, at, trail), at.sure
         if isinstance(following, ListOperation) and is_checkpoint(paging, following.query):
             trail = Trail(began=True, skip=trail.seen)
-    return Turn(items, total(response), following, trail, skipped=len(items) < len(rows))
+    skipped = len(items) < len(rows)
+    return Turn(operation, items, total(response), following, trail, skipped=skipped, placed=placed)
+
+
+def before(operation: ListOperation[ItemT, PageT], trail: Trail = START) -> Turn[ItemT, PageT]:
+    """Return a turn without a page, which the operation follows."""
+    return Turn(operation, [], None, operation, trail, skipped=False, placed=False)
 
 
 def is_checkpoint(paging: Paging, query: Mapping[str, QueryValue]) -> bool:
@@ -121,10 +161,12 @@ def total(response: object) -> int | None:
 def _after_checkpoint(
     operation: ListOperation[ItemT, PageT], response: PageT, rows: Sequence[object], trail: Trail
 ) -> ListOperation[ItemT, PageT] | EvertokenError | None:
-    following = _property(response, "next")
+    following = _next(operation, response, rows)
+    if isinstance(following, EvertokenError):
+        return following
     if not isinstance(following, str) or not following:
         return None
-    if following not in {operation.query.get("from"), trail.mark}:
+    if following != operation.query.get("from") and digest(following) != trail.mark:
         return dataclasses.replace(operation, query={**operation.query, "from": following})
     # The same pages for ever. Without rows that is an end; with rows, others would be missing.
     if not rows:
@@ -135,13 +177,31 @@ def _after_checkpoint(
     )
 
 
+def _next(operation: ListOperation[ItemT, PageT], response: PageT, rows: Sequence[object]) -> object:
+    """Return the `from` of the next page: the envelope's `next`, or the key of the last row of an array."""
+    key = operation.paging.from_key
+    if key is None or not isinstance(response, list):
+        return _property(response, "next")
+    # The API has no longer page than 100 rows, whatever `take` is; 50 rows may be a cut.
+    full = min(_asked(operation.query, "take") or USUAL_PAGE, LONGEST_PAGE)
+    if not rows or (len(rows) < full and len(rows) != USUAL_PAGE):
+        return None
+    value = _property(rows[-1], key)
+    if isinstance(value, str) and value:
+        return value
+    return EvertokenError(
+        f"{operation.name}: the last row of a page has no {key}, without which the next page cannot be asked "
+        "for; leave out fields=, or name it there"
+    )
+
+
 def _checkpoint_trail(trail: Trail, following: object) -> Trail:
     """Note a cursor after 1, 2, 4, 8 ... pages: a circle meets it, however long (Brent's algorithm)."""
     steps = trail.steps + 1
     if steps & (steps - 1) or not isinstance(following, ListOperation):
         return dataclasses.replace(trail, steps=steps)
     query = cast("ListOperation[object, object]", following).query
-    return dataclasses.replace(trail, steps=steps, mark=cast("str", query["from"]))
+    return dataclasses.replace(trail, steps=steps, mark=digest(cast("str", query["from"])))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,15 +258,23 @@ class _Offset:
     def end(self) -> int:
         return self.start + self.size
 
-    def following(self, size: int) -> tuple[int, int] | None:
-        """Return page and per_page of the page that starts where this one ends, None beyond the wall.
 
-        It is shorter than `size` where such a page would not begin there, or would end beyond the wall.
-        """
-        size = min(size, LAST_ROW - self.end)
-        while size > 0 and self.end % size:
-            size -= 1
-        return (self.end // size, size) if size > 0 else None
+def _place(start: int, size: int) -> tuple[int, int] | None:
+    """Return page and per_page of the page that begins with a row, None beyond the wall.
+
+    It is shorter than `size` where such a page would not begin there, or would end beyond the wall.
+    """
+    size = min(size, LAST_ROW - start)
+    while size > 0 and start % size:
+        size -= 1
+    return (start // size, size) if size > 0 else None
+
+
+def _at_place(
+    operation: ListOperation[ItemT, PageT], page: int, per_page: int
+) -> ListOperation[ItemT, PageT]:
+    query = {**operation.query, "page": page, "per_page": per_page}
+    return dataclasses.replace(operation, query=query)
 
 
 def _offset_trail(trail: Trail, at: _Offset, rows: Sequence[object], paging: Paging) -> Trail:
@@ -227,14 +295,13 @@ def _after_offset(
 ) -> ListOperation[ItemT, PageT] | EvertokenError | None:
     if at.last:
         return None
-    following = at.following(trail.size)
+    following = _place(at.end, trail.size)
     beyond = following is None or (at.total is not None and at.total > LAST_ROW)
     if beyond and trail.from_top and operation.paging.checkpoint is not None:
         return _from_checkpoint(operation)
     if following is None:
         return PaginationLimitError(operation=operation.name, page=at.end // trail.size, per_page=trail.size)
-    page, size = following
-    return dataclasses.replace(operation, query={**operation.query, "page": page, "per_page": size})
+    return _at_place(operation, *following)
 
 
 def _from_checkpoint(operation: ListOperation[ItemT, PageT]) -> ListOperation[ItemT, PageT]:
@@ -246,8 +313,8 @@ def _from_checkpoint(operation: ListOperation[ItemT, PageT]) -> ListOperation[It
 
 
 def _leave_out(
-    rows: list[ItemT], skip: Mapping[str, int], key: str | None
-) -> tuple[list[ItemT], Mapping[str, int]]:
+    rows: list[ItemT], skip: Mapping[bytes, int], key: str | None
+) -> tuple[list[ItemT], Mapping[bytes, int]]:
     """Return the rows that are not among those to skip, and what is left of these.
 
     Counted, because rows without a key may be equal and yet be two.
@@ -264,17 +331,26 @@ def _leave_out(
     return items, +left
 
 
-def _marks(rows: Sequence[object], key: str | None) -> list[str]:
-    """Return what tells each row from the others: its key, or a digest of the whole where it has none."""
+def _marks(rows: Sequence[object], key: str | None) -> list[bytes]:
+    """Return what tells each row from the others: a digest of its key, or of the whole where it has none."""
     return [_mark(row, key) for row in rows]
 
 
-def _mark(row: object, key: str | None) -> str:
+def _mark(row: object, key: str | None) -> bytes:
     value = None if key is None else _property(row, key)
     if isinstance(value, str | int):
-        return f"{type(value).__name__} {value}"
+        return digest(f"{type(value).__name__} {value}")
     whole = row.model_dump(warnings=False) if isinstance(row, pydantic.BaseModel) else row
-    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
+    return digest(json.dumps(whole, sort_keys=True, default=str))
+
+
+def digest(text: str) -> bytes:
+    """Return 8 bytes that stand for a text.
+
+    Cursors hold one for each row that may come again. Among a thousand of them and a million rows, two that
+    are equal by chance have odds of 1 to 10**10.
+    """
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
 
 
 def _rows(response: object, key: str) -> list[object]:

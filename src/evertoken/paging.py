@@ -1,127 +1,44 @@
-"""Lists that come in pages: check what is asked for, and walk from page to page in both colours."""
+"""Lists that come in pages: walk from page to page in both colours."""
 
 from __future__ import annotations
 
-import keyword
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError
-from evertoken.operation import ListOperation
-from evertoken.pages import (
-    CHECKPOINT_KEYS,
-    LAST_ROW,
-    LONGEST_PAGE,
-    OFFSET_KEYS,
-    START,
-    USUAL_PAGE,
-    Trail,
-    Turn,
-    array_of,
-    is_checkpoint,
-    turn,
-)
+from evertoken import cursor
+from evertoken.ahead import Ahead, check_concurrency
+from evertoken.errors import EvertokenError
+from evertoken.options import check_options
+from evertoken.page_query import check_query, page_type, resolve
+from evertoken.pages import PAGE_KEYS, START, Trail, Turn, before, turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Generator, Iterator
 
-    from evertoken.operation import AsyncSender, Operation, Paging, QueryValue, RequestOptions, Sender
+    from evertoken.operation import AsyncSender, ListOperation, RequestOptions, Sender
+
+__all__ = [
+    "AsyncListCall",
+    "AsyncPager",
+    "SyncPager",
+    "check_query",
+    "first_page",
+    "page_type",
+    "resolve",
+]
 
 ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
-
-PAGE_KEYS: Final = OFFSET_KEYS | CHECKPOINT_KEYS
-
-_PAGE_LIMITS: Final[dict[str, tuple[int, int | None]]] = {
-    "page": (0, 2**31),
-    "per_page": (1, LONGEST_PAGE),
-    "take": (1, None),
-}
-"""What holds for every list. The spec allows `per_page=0` to some, which would never get on."""
-
-
-def resolve(paging: Paging, query: Mapping[str, QueryValue]) -> tuple[dict[str, QueryValue], object]:
-    """Return the query of the mode that is asked for, and the type of its answer.
-
-    `from` or `take` mean checkpoint mode, in which the arguments of offset mode have no place: their
-    defaults are dropped, a page number raises ArgumentError.
-    """
-    if not is_checkpoint(paging, query):
-        totals = query.get("include_totals", not paging.bare)
-        result = paging.offset if totals and paging.offset is not None else array_of(paging)
-        return {key: value for key, value in query.items() if key not in CHECKPOINT_KEYS}, result
-    if query.get("page"):
-        other = "from_" if query.get("from") is not None else "take"
-        raise ArgumentError("page", f"cannot go with {other}; use page and per_page, or from_ and take")
-    result = array_of(paging) if paging.checkpoint is None else paging.checkpoint
-    return {key: value for key, value in query.items() if key not in OFFSET_KEYS}, result
-
-
-def page_type(operation: ListOperation[ItemT, PageT], *, starts_with_array: bool) -> object:
-    """Return the type of the answer that came: rows alone, or the envelope of the mode asked for."""
-    paging = operation.paging
-    rows = array_of(paging)
-    if starts_with_array:
-        return rows
-    if operation.result != rows:
-        return operation.result
-    envelope = paging.checkpoint if is_checkpoint(paging, operation.query) else paging.offset
-    return rows if envelope is None else envelope
-
-
-def check_query(operation: Operation[object]) -> None:
-    """Raise ArgumentError or PaginationLimitError for a query that the API could only refuse."""
-    for key, (least, most) in operation.limits.items():
-        _check_number(key, operation.query.get(key), least, most)
-    if isinstance(operation, ListOperation):
-        _check_page(cast("ListOperation[object, object]", operation))
-
-
-def _check_page(operation: ListOperation[ItemT, PageT]) -> None:
-    query = operation.query
-    for key, (least, most) in _PAGE_LIMITS.items():
-        _check_number(key, query.get(key), least, most)
-    if not isinstance(query.get("include_totals"), bool | None):
-        raise ArgumentError("include_totals", "must be True or False")
-    start = query.get("from")
-    if start is not None and (not isinstance(start, str) or not start):
-        raise ArgumentError("from_", "must be the `next` of an earlier page; leave it out for the first")
-    if not is_checkpoint(operation.paging, query):
-        # Both are int or None, or the check above had raised.
-        page, size = cast("int", query.get("page") or 0), cast("int", query.get("per_page") or USUAL_PAGE)
-        if page > LAST_ROW or (page + 1) * size > LAST_ROW:
-            raise PaginationLimitError(operation=operation.name, page=page, per_page=size)
-
-
-def _check_number(key: str, value: QueryValue, least: int | None, most: int | None) -> None:
-    if value is None:
-        return
-    argument = f"{key}_" if keyword.iskeyword(key) else key
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(argument, f"{type(value).__name__} is no int; give {_range(least, most)}")
-    if (least is not None and value < least) or (most is not None and value > most):
-        shown = f"{value} is" if value.bit_length() < 64 else "a huge number is"
-        raise ArgumentError(argument, f"{shown} out of range; give {_range(least, most)}")
-
-
-def _range(least: int | None, most: int | None) -> str:
-    if least is not None and most is not None:
-        return f"an int from {least} to {most}"
-    if least is not None:
-        return f"an int of {least} or more"
-    return "an int" if most is None else f"an int of {most} or less"
 
 
 class _Page(Generic[ItemT, PageT]):
     """What both colours of pager show of their page."""
 
     def __init__(
-        self,
-        operation: ListOperation[ItemT, PageT],
-        response: PageT,
-        request_options: RequestOptions | None,
-        trail: Trail,
+        self, turn: Turn[ItemT, PageT], response: PageT, request_options: RequestOptions | None
     ) -> None:
-        self._turn: Turn[ItemT, PageT] = turn(operation, response, trail)
+        self._turn = turn
         self._response = response
         self._options = request_options
 
@@ -145,15 +62,45 @@ class _Page(Generic[ItemT, PageT]):
         """The number of rows of the whole list, None where the answer does not tell."""
         return self._turn.total
 
+    @property
+    def cursor(self) -> str | None:
+        """Where the list goes on after this page, None at its end.
+
+        A string that is safe in JSON and in URLs. `request_options={"cursor": ...}` makes the same call of
+        the same list begin there, in another process too. After the last page that neither mode gets beyond,
+        such a call raises PaginationLimitError.
+
+        Raises EvertokenError where the API names no page to go on with.
+        """
+        return cursor.write(self._turn, self._options)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.items)} items, has_next={self.has_next}>"
 
-    def _following(self) -> ListOperation[ItemT, PageT] | None:
-        following = self._turn.following
-        if isinstance(following, EvertokenError):
-            # Each caller gets an error with a traceback of its own.
-            raise following.replica()
-        return following
+
+def _begin(
+    operation: ListOperation[ItemT, PageT], options: RequestOptions | None
+) -> tuple[ListOperation[ItemT, PageT], RequestOptions | None, Trail]:
+    """Return the operation of the page to begin with, the options of every page, and what came before.
+
+    Raises ArgumentError for a cursor that is none of this list.
+    """
+    if not isinstance(options, Mapping) or "cursor" not in options:
+        return operation, options, START
+    every = cast("RequestOptions", {key: value for key, value in options.items() if key != "cursor"})
+    check_options(every)
+    place, trail = cursor.read(options["cursor"], operation, every)
+    query = {key: value for key, value in operation.query.items() if key not in PAGE_KEYS}
+    query, result = resolve(operation.paging, {**query, **place})
+    return dataclasses.replace(operation, query=query, result=result), every, trail
+
+
+def _operation(turn: Turn[ItemT, PageT]) -> ListOperation[ItemT, PageT] | None:
+    """Return the operation of the next page, or raise the error in its place."""
+    if isinstance(turn.following, EvertokenError):
+        # Each caller gets an error with a traceback of its own.
+        raise turn.following.replica()
+    return turn.following
 
 
 class SyncPager(_Page[ItemT, PageT]):
@@ -166,13 +113,11 @@ class SyncPager(_Page[ItemT, PageT]):
     def __init__(
         self,
         sender: Sender,
-        operation: ListOperation[ItemT, PageT],
+        turn: Turn[ItemT, PageT],
         response: PageT,
         request_options: RequestOptions | None = None,
-        *,
-        trail: Trail = START,
     ) -> None:
-        super().__init__(operation, response, request_options, trail)
+        super().__init__(turn, response, request_options)
         self._sender = sender
 
     def next_page(self) -> SyncPager[ItemT, PageT] | None:
@@ -180,36 +125,78 @@ class SyncPager(_Page[ItemT, PageT]):
 
         Raises PaginationLimitError where neither mode reaches it.
         """
-        following, trail = self._following(), self._turn.trail
-        while following is not None:
-            response = self._sender.send(following, self._options)
-            pager: SyncPager[ItemT, PageT] = SyncPager(
-                self._sender, following, response, self._options, trail=trail
-            )
-            if not pager._turn.empty_handed:
-                return pager
-            following, trail = pager._following(), pager._turn.trail
-        return None
+        return self._walk(1).next_page()
 
-    def iter_pages(self) -> Iterator[SyncPager[ItemT, PageT]]:
-        """Return this page, then all following ones, each fetched when it is asked for."""
-        return _pages(self)
+    def iter_pages(self, *, concurrency: int = 1) -> Iterator[SyncPager[ItemT, PageT]]:
+        """Return this page, then all following ones in order, each fetched when it is asked for.
+
+        With `concurrency`, so many are fetched at the same time by threads, and held until it is their turn.
+        That takes a list that is paged by number and whose total is known; it has no effect on others.
+        """
+        return _pages(self, self._walk(check_concurrency(concurrency)))
+
+    def iter_items(self, *, concurrency: int = 1) -> Iterator[ItemT]:
+        """Return the rows of this page and of all following ones; `concurrency` as for `iter_pages`."""
+        return _rows(self.iter_pages(concurrency=concurrency))
 
     def __iter__(self) -> Iterator[ItemT]:
-        return _rows(self)
+        return self.iter_items()
+
+    def _walk(self, concurrency: int) -> _Walk[ItemT, PageT]:
+        return _Walk(self._sender, self._options, self._turn, concurrency)
+
+
+class _Walk(Generic[ItemT, PageT]):
+    """The way from a page to those that follow. It holds no page that was handed out."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        options: RequestOptions | None,
+        turn: Turn[ItemT, PageT],
+        concurrency: int,
+    ) -> None:
+        self._sender = sender
+        self._options = options
+        self._turn = turn.without_items()
+        self._ahead: Ahead[ItemT, PageT] = Ahead(concurrency)
+
+    def next_page(self) -> SyncPager[ItemT, PageT] | None:
+        while (following := _operation(self._turn)) is not None:
+            self._ahead.fill(self._turn, self._send)
+            pager = self._received(following)
+            if pager is not None:
+                return pager
+        return None
+
+    def _received(self, operation: ListOperation[ItemT, PageT]) -> SyncPager[ItemT, PageT] | None:
+        # A frame of its own: the traceback of an error that comes later shows no row.
+        response = self._ahead.take()
+        page = turn(operation, response, self._turn.trail)
+        self._turn = page.without_items()
+        if page.empty_handed:
+            return None
+        return SyncPager(self._sender, page, response, self._options)
+
+    def _send(self, operation: ListOperation[ItemT, PageT]) -> PageT:
+        return self._sender.send(operation, self._options)
 
 
 # Functions, not methods: a generator's `self` would hold the first page to the end.
-def _pages(page: SyncPager[ItemT, PageT] | None) -> Iterator[SyncPager[ItemT, PageT]]:
+def _pages(
+    page: SyncPager[ItemT, PageT] | None, walk: _Walk[ItemT, PageT]
+) -> Iterator[SyncPager[ItemT, PageT]]:
     while page is not None:
         yield page
-        page = page.next_page()
+        del page  # freed before the next one comes
+        page = walk.next_page()
 
 
-def _rows(page: SyncPager[ItemT, PageT] | None) -> Iterator[ItemT]:
-    while page is not None:
-        yield from page.items
-        page = page.next_page()
+def _rows(pages: Iterator[SyncPager[ItemT, PageT]]) -> Iterator[ItemT]:
+    for page in pages:
+        rows = iter(page.items)
+        del page
+        yield from rows
 
 
 def first_page(
@@ -217,8 +204,10 @@ def first_page(
     operation: ListOperation[ItemT, PageT],
     request_options: RequestOptions | None = None,
 ) -> SyncPager[ItemT, PageT]:
-    """Return the page that the operation asks for, which fetches the others."""
-    return SyncPager(sender, operation, sender.send(operation, request_options), request_options)
+    """Return the page that the operation asks for, or the options' cursor, which fetches the others."""
+    operation, options, trail = _begin(operation, request_options)
+    page = _Walk(sender, options, before(operation, trail), 1).next_page()
+    return cast("SyncPager[ItemT, PageT]", page)  # an operation has a page
 
 
 class AsyncPager(_Page[ItemT, PageT]):
@@ -231,13 +220,11 @@ class AsyncPager(_Page[ItemT, PageT]):
     def __init__(
         self,
         sender: AsyncSender,
-        operation: ListOperation[ItemT, PageT],
+        turn: Turn[ItemT, PageT],
         response: PageT,
         request_options: RequestOptions | None = None,
-        *,
-        trail: Trail = START,
     ) -> None:
-        super().__init__(operation, response, request_options, trail)
+        super().__init__(turn, response, request_options)
         self._sender = sender
 
     async def next_page(self) -> AsyncPager[ItemT, PageT] | None:
@@ -245,23 +232,61 @@ class AsyncPager(_Page[ItemT, PageT]):
 
         Raises PaginationLimitError where neither mode reaches it.
         """
-        following, trail = self._following(), self._turn.trail
-        while following is not None:
-            response = await self._sender.send(following, self._options)
-            pager: AsyncPager[ItemT, PageT] = AsyncPager(
-                self._sender, following, response, self._options, trail=trail
-            )
-            if not pager._turn.empty_handed:
-                return pager
-            following, trail = pager._following(), pager._turn.trail
-        return None
+        return await self._walk(1).next_page()
 
-    def iter_pages(self) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
-        """Return this page, then all following ones, each fetched when it is asked for."""
-        return _AsyncPages(self)
+    def iter_pages(self, *, concurrency: int = 1) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
+        """Return this page, then all following ones in order, each fetched when it is asked for.
+
+        With `concurrency`, so many are fetched at the same time by tasks, and held until it is their turn.
+        That takes a list that is paged by number and whose total is known; it has no effect on others.
+        """
+        return _AsyncPages(self, self._walk(check_concurrency(concurrency)))
+
+    def iter_items(self, *, concurrency: int = 1) -> AsyncIterator[ItemT]:
+        """Return the rows of this page and of all following ones; `concurrency` as for `iter_pages`."""
+        return _AsyncRows(self.iter_pages(concurrency=concurrency))
 
     def __aiter__(self) -> AsyncIterator[ItemT]:
-        return _AsyncRows(_AsyncPages(self))
+        return self.iter_items()
+
+    def _walk(self, concurrency: int) -> _AsyncWalk[ItemT, PageT]:
+        return _AsyncWalk(self._sender, self._options, self._turn, concurrency)
+
+
+class _AsyncWalk(Generic[ItemT, PageT]):
+    """The way from a page to those that follow. It holds no page that was handed out."""
+
+    def __init__(
+        self,
+        sender: AsyncSender,
+        options: RequestOptions | None,
+        turn: Turn[ItemT, PageT],
+        concurrency: int,
+    ) -> None:
+        self._sender = sender
+        self._options = options
+        self._turn = turn.without_items()
+        self._ahead: Ahead[ItemT, PageT] = Ahead(concurrency)
+
+    async def next_page(self) -> AsyncPager[ItemT, PageT] | None:
+        while (following := _operation(self._turn)) is not None:
+            await self._ahead.fill_async(self._turn, self._send)
+            pager = self._received(following)
+            if pager is not None:
+                return pager
+        return None
+
+    def _received(self, operation: ListOperation[ItemT, PageT]) -> AsyncPager[ItemT, PageT] | None:
+        # A frame of its own: the traceback of an error that comes later shows no row.
+        response = self._ahead.take()
+        page = turn(operation, response, self._turn.trail)
+        self._turn = page.without_items()
+        if page.empty_handed:
+            return None
+        return AsyncPager(self._sender, page, response, self._options)
+
+    async def _send(self, operation: ListOperation[ItemT, PageT]) -> PageT:
+        return await self._sender.send(operation, self._options)
 
 
 class AsyncListCall(Generic[ItemT, PageT]):
@@ -277,49 +302,52 @@ class AsyncListCall(Generic[ItemT, PageT]):
         request_options: RequestOptions | None = None,
     ) -> None:
         self._sender = sender
-        self._operation = operation
-        self._options = request_options
+        self._operation, self._options, self._trail = _begin(operation, request_options)
 
     async def _first(self) -> AsyncPager[ItemT, PageT]:
-        response = await self._sender.send(self._operation, self._options)
-        return AsyncPager(self._sender, self._operation, response, self._options)
+        return cast("AsyncPager[ItemT, PageT]", await self._walk(1).next_page())  # an operation has a page
 
     def __await__(self) -> Generator[object, None, AsyncPager[ItemT, PageT]]:
         return self._first().__await__()
 
-    def iter_pages(self) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
-        """Return all pages, each fetched when it is asked for."""
-        return _AsyncPages(self)
+    def iter_pages(self, *, concurrency: int = 1) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
+        """Return all pages in order, each fetched when it is asked for.
+
+        With `concurrency`, so many after the first are fetched at the same time: see `AsyncPager.iter_pages`.
+        """
+        return _AsyncPages(None, self._walk(check_concurrency(concurrency)))
+
+    def iter_items(self, *, concurrency: int = 1) -> AsyncIterator[ItemT]:
+        """Return the rows of all pages; `concurrency` as for `iter_pages`."""
+        return _AsyncRows(self.iter_pages(concurrency=concurrency))
 
     def __aiter__(self) -> AsyncIterator[ItemT]:
-        return _AsyncRows(_AsyncPages(self))
+        return self.iter_items()
+
+    def _walk(self, concurrency: int) -> _AsyncWalk[ItemT, PageT]:
+        return _AsyncWalk(self._sender, self._options, before(self._operation, self._trail), concurrency)
 
 
 # Classes, not async generators: a loop that is left early would leave one to the event loop to close,
 # which trio warns of.
 class _AsyncPages(Generic[ItemT, PageT]):
-    def __init__(self, first: AsyncPager[ItemT, PageT] | AsyncListCall[ItemT, PageT]) -> None:
-        self._first: AsyncPager[ItemT, PageT] | AsyncListCall[ItemT, PageT] | None = first
-        self._page: AsyncPager[ItemT, PageT] | None = None
+    def __init__(self, first: AsyncPager[ItemT, PageT] | None, walk: _AsyncWalk[ItemT, PageT]) -> None:
+        self._first = first
+        self._walk = walk
 
     def __aiter__(self) -> AsyncIterator[AsyncPager[ItemT, PageT]]:
         return self
 
     async def __anext__(self) -> AsyncPager[ItemT, PageT]:
-        if isinstance(self._first, AsyncListCall):
-            self._page = await self._first
-        elif self._first is not None:
-            self._page = self._first
-        elif self._page is not None:
-            self._page = await self._page.next_page()
-        self._first = None
-        if self._page is None:
+        page, self._first = self._first, None
+        page = page or await self._walk.next_page()
+        if page is None:
             raise StopAsyncIteration
-        return self._page
+        return page
 
 
 class _AsyncRows(Generic[ItemT, PageT]):
-    def __init__(self, pages: _AsyncPages[ItemT, PageT]) -> None:
+    def __init__(self, pages: AsyncIterator[AsyncPager[ItemT, PageT]]) -> None:
         self._pages = pages
         self._rows: Iterator[ItemT] = iter(())
 
@@ -330,4 +358,5 @@ class _AsyncRows(Generic[ItemT, PageT]):
         while True:
             for row in self._rows:
                 return row
+            self._rows = iter(())  # freed before the next ones come
             self._rows = iter((await self._pages.__anext__()).items)

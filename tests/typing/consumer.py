@@ -49,6 +49,13 @@ def synchronous() -> None:
         pager = client.clients.list(page=0, per_page=50, include_totals=True)
         assert_type(pager, SyncPager[Client, OffsetPage | CheckpointPage | list[Client]])
         assert_type(pager.total, int | None)
+        assert_type(pager.cursor, str | None)
+        for page in pager.iter_pages(concurrency=8):
+            assert_type(page, SyncPager[Client, OffsetPage | CheckpointPage | list[Client]])
+        for application in pager.iter_items(concurrency=8):
+            assert_type(application, Client)
+        if pager.cursor is not None:
+            client.clients.list(request_options={"cursor": pager.cursor})
         for application in pager:
             assert_type(application, Client)
             assert_type(application.name, str | None)
@@ -131,6 +138,10 @@ async def asynchronous() -> None:
             assert_type(application, Client)
         async for application in client.clients.list(take=100):
             assert_type(application, Client)
+        async for application in client.clients.list().iter_items(concurrency=8):
+            assert_type(application, Client)
+        async for page in pager.iter_pages(concurrency=8):
+            assert_type(page, AsyncPager[Client, OffsetPage | CheckpointPage | list[Client]])
         assert_type(await client.clients.get("id"), GetClientResponseContent)
         assert_type(await client.clients.credentials.list("id"), list[ClientCredential])
         await client.clients.delete("id")

@@ -131,5 +131,7 @@ def _facts(operation: Operation, overlay: Overlay) -> list[object]:
         operation.results,
         operation.answer,
         operation.errors,
-        None if paging is None else [paging.key, paging.items, paging.pages],
+        None
+        if paging is None
+        else [paging.key, paging.items, paging.pages, *filter(None, [paging.from_key])],
     ]

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class PagingEntry:
     """How an operation pages, where it differs from what its answer suggests.
 
-    `key` tells rows apart, `items` is the key of the rows in an envelope; `pages` false makes a plain
-    operation of it.
+    `key` tells rows apart, `items` is the key of the rows in an envelope, `from_key` the property of an
+    array's last row that is the `from` of the next page; `pages` false makes a plain operation of it.
     """
 
     key: str | None = None
     items: str | None = None
+    from_key: str | None = None
     pages: bool = True
 
 
@@ -85,11 +86,11 @@ def _paging(document: Document, name: str, entry: object) -> PagingEntry:
     if entry is False:
         return PagingEntry(pages=False)
     parts = ("operations", name, "paging")
-    found = _only(document, parts, entry, {"key", "items"})
+    found = _only(document, parts, entry, {"key", "items", "from_key"})
     for key, value in found.items():
         if not isinstance(value, str):
             raise SpecError(document.place((*parts, key)), "is not text")
-    return PagingEntry(key=found.get("key"), items=found.get("items"))
+    return PagingEntry(key=found.get("key"), items=found.get("items"), from_key=found.get("from_key"))
 
 
 def _optional(document: Document, name: str, properties: object) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class PagingView:
     item: str
     item_type: str
     key: str | None
+    from_key: str | None
     offset: str
     checkpoint: str
     bare: bool
@@ -69,8 +70,13 @@ def paging_of(
     if len({envelope.items for envelope in envelopes}) > 1:
         raise SpecError(operation.place, "the answer's envelopes have the rows under different keys")
     item = arrays[0] if arrays else envelopes[0].item
-    if entry and entry.key and entry.key not in (library.properties(item) or ({}, set()))[0]:
-        raise SpecError(operation.place, f"the overlay's paging key {entry.key!r} is no property of the rows")
+    for key in (entry.key, entry.from_key) if entry else ():
+        if key and key not in (library.properties(item) or ({}, set()))[0]:
+            raise SpecError(operation.place, f"the overlay's paging key {key!r} is no property of the rows")
+    if entry and entry.from_key and not (by_checkpoint and arrays and not checkpoint):
+        raise SpecError(
+            operation.place, "the overlay's from_key is for answers in arrays that `from` and `take` page"
+        )
     pages = [
         *(types.result(e.shape) for e in (*offset, *checkpoint)),
         *(f"builtins.list[{types.result(items)}]" for items in arrays[:1]),
@@ -83,6 +89,7 @@ def paging_of(
         item=types.result(item),
         item_type=types.result(item),
         key=entry.key if entry else None,
+        from_key=entry.from_key if entry else None,
         offset="".join(types.result(e.shape) for e in offset),
         checkpoint="".join(types.result(e.shape) for e in checkpoint),
         bare=bool(arrays),
