@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from typing import TYPE_CHECKING, Final
@@ -343,6 +344,7 @@ def test_promise_09_a_post_that_was_never_sent_is_retried(server: ScriptedServer
         assert caller.send(CREATE) == 200
     assert not server.connection_script
     assert [request.method for request in server.api_requests] == ["GET", "POST"]
+    gc.collect()
 
 
 # 10: broken bodies
