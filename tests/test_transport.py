@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
@@ -14,14 +14,19 @@ from evertoken import (
     ArgumentError,
     AsyncManagementClient,
     Attempt,
+    EvertokenError,
     ManagementClient,
     RateLimitError,
     ServerError,
     Throttle,
+    TokenError,
     TransportError,
     correlation_id,
 )
-from support import DOMAIN, FakeAuth0, FakeTime, api_error
+from support import DOMAIN, SECRET, FakeAuth0, FakeTime, api_error, locals_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -250,3 +255,94 @@ def test_a_call_that_a_throttle_holds_back_beyond_its_deadline_is_an_error(fake_
         client.clients.delete("abc")
     assert not caught.value.maybe_carried_out
     assert len(auth0.api_requests) == 1
+
+
+def test_a_throttle_that_holds_back_a_retry_does_not_hide_what_came_before(fake_clock: FakeTime) -> None:
+    """A request was sent: the error tells of it, and that the API may have acted on it."""
+    throttle = Throttle(clock=fake_clock.clock())
+    auth0 = FakeAuth0()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        auth0.api_requests.append(request)
+        throttle.answered(99, None, refused_for=60)
+        raise httpx.ReadTimeout("slow")
+
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    client = ManagementClient(domain=DOMAIN, token="fixed", httpx_client=http, throttle=throttle, deadline=5)
+    with pytest.raises(TransportError, match="ReadTimeout") as caught:
+        client.clients.delete("abc")
+    assert (caught.value.attempts, caught.value.maybe_carried_out) == (1, True)
+    assert len(auth0.api_requests) == 1
+
+
+def test_a_deadline_ends_with_the_head_of_a_stream(fake_clock: FakeTime) -> None:
+    """Each piece then has the client's own timeout."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        assert request.extensions["timeout"]["read"] == 1
+        return httpx.Response(200, content=b"hello")
+
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    client = ManagementClient(domain=DOMAIN, token="fixed", httpx_client=http, timeout=9, deadline=1)
+    with client.stream("GET", "/clients") as response:
+        assert seen[0].extensions["timeout"]["read"] == 9
+        assert response.read() == b"hello"
+
+
+def test_a_header_given_in_another_spelling_takes_the_place_of_ours() -> None:
+    """Names of headers are the same in upper and lower case (RFC 9110, 5.1)."""
+    auth0 = FakeAuth0()
+    client = make_client(auth0)
+    client.clients.list(page=0, request_options={"additional_headers": {"accept": "text/plain"}})
+    assert auth0.api_requests[0].headers.get_list("accept") == ["text/plain"]
+
+
+def test_no_frame_shows_a_secret_of_the_body() -> None:
+    """Whatever refuses the call, before it is sent or after."""
+    client = make_client(FakeAuth0(api_answers=[api_error(404)]))
+    calls: list[Callable[[], object]] = [
+        lambda: client.clients.update("abc", client_secret=SECRET),
+        lambda: client.clients.update("", client_secret=SECRET),
+        lambda: client.clients.update(
+            "abc", client_secret=SECRET, request_options={"timeout_in_seconds": -1}
+        ),
+        lambda: client.request("POST", "//elsewhere", body={"client_secret": SECRET}),
+    ]
+    for call in calls:
+        with pytest.raises(EvertokenError) as caught:
+            call()
+        assert SECRET not in locals_of(caught.value)
+
+
+def test_a_token_that_cannot_be_fetched_is_no_failure_of_the_api() -> None:
+    """The caller's own function met the network: nothing was sent to the API."""
+    auth0 = FakeAuth0()
+
+    def fetch() -> str:
+        raise httpx.ReadTimeout("slow")
+
+    client = ManagementClient(domain=DOMAIN, token=fetch, httpx_client=auth0.client())
+    with pytest.raises(TokenError, match="had no answer"):
+        client.clients.delete("abc")
+    assert not auth0.api_requests
+
+
+@pytest.mark.anyio
+async def test_a_deadline_that_ends_the_wait_for_a_token_tells_of_no_request() -> None:
+    """Listeners count what was sent."""
+    told: list[Attempt] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(30)
+        return ok()
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    client = AsyncManagementClient(
+        domain=DOMAIN, client_id="app", client_secret=SECRET, httpx_client=http, deadline=0.1
+    )
+    client.add_listener(told.append)
+    with anyio.fail_after(10), pytest.raises((TransportError, TokenError)):
+        await client.clients.get("abc")
+    assert not [attempt for attempt in told if attempt.operation == "clients.get"]

@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from evertoken.flow import Aside, StepAuth, Steps
     from evertoken.watch import Watch
+
+_GRACE: Final = 0.25
+"""Seconds: httpcore does not close a connection whose handshake is cancelled."""
 
 _log = logging.getLogger("evertoken.token")
 
@@ -117,8 +120,10 @@ def as_task(client: httpx.AsyncClient, auth: StepAuth, step: Aside) -> bool:
 
 
 async def end_tasks(client: httpx.AsyncClient) -> None:
-    """Cancel what is under way through a client, and wait until it has ended."""
+    """Let what is under way through a client end, cancel it if it takes long, and wait until it has ended."""
     for running in list(_running.pop(client, ())):
+        with anyio.move_on_after(_GRACE):
+            await running.ended.wait()
         running.scope.cancel()
         await running.ended.wait()
 

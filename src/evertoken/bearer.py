@@ -56,7 +56,14 @@ class BearerAuth(StepAuth):
     def _current(self) -> Steps[Secret]:
         if isinstance(self._token, Secret):
             return self._token
-        token = Secret.wrap((yield Call(self._token)))
+        problem, token = "", None
+        try:
+            token = Secret.wrap((yield Call(self._token)))
+        except httpx.RequestError as error:
+            problem = type(error).__name__
+        if problem:
+            # Else it would be taken for the API's own: no request went there.
+            raise TokenError(f"token: the callable had no answer ({problem}); try later", transient=True)
         if token is None or not is_bearer(token.reveal()):
             raise TokenError("token: the callable returned no access token; return printable ASCII")
         return token

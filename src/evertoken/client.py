@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from evertoken.body import LONGEST_BODY
 from evertoken.operation import UNSET
-from evertoken.raw import events_for, operation_for
+from evertoken.raw import bearing, events_for, operation_for
 from evertoken.secret import GivenSecret, hide
 from evertoken.sender import AsyncSender, SyncSender
 from evertoken.setup import (
@@ -198,8 +198,9 @@ class ManagementClient(GroupsOfClient):
         `path` is below the API's root, such as `/clients/abc`. `body` is sent as JSON, or is a `Content`.
         Raises ArgumentError for a path that would lead elsewhere, and an APIError for any status but 2xx.
         """
-        operation = operation_for(method, path, query, body)
+        bare = bearing(body)
         del body  # a traceback's locals show no secret
+        operation = operation_for(method, path, query, bare)
         return self._sending.request(operation, request_options)
 
     def stream(
@@ -215,8 +216,9 @@ class ManagementClient(GroupsOfClient):
 
         `max_body` does not bound it. A TransportError tells that it broke off.
         """
-        operation = operation_for(method, path, query, body)
+        bare = bearing(body)
         del body  # a traceback's locals show no secret
+        operation = operation_for(method, path, query, bare)
         return self._sending.stream(operation, request_options)
 
     def stream_events(
@@ -392,8 +394,9 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         `path` is below the API's root, such as `/clients/abc`. `body` is sent as JSON, or is a `Content`.
         Raises ArgumentError for a path that would lead elsewhere, and an APIError for any status but 2xx.
         """
-        operation = operation_for(method, path, query, body)
+        bare = bearing(body)
         del body  # a traceback's locals show no secret
+        operation = operation_for(method, path, query, bare)
         return await self._sending.request(operation, request_options)
 
     def stream(
@@ -409,8 +412,9 @@ class AsyncManagementClient(AsyncGroupsOfClient):
 
         `max_body` does not bound it. A TransportError tells that it broke off.
         """
-        operation = operation_for(method, path, query, body)
+        bare = bearing(body)
         del body  # a traceback's locals show no secret
+        operation = operation_for(method, path, query, bare)
         return self._sending.stream(operation, request_options)
 
     def stream_events(

@@ -68,7 +68,8 @@ class Codec:
         self.base_url: str = base_url
         self._custom_domain = custom_domain
         self._strict = strict
-        self._headers = {"Accept": "application/json"}
+        # Not a dict: what is given later takes the place, however its name is spelled.
+        self._headers = httpx.Headers({"Accept": "application/json"})
         if client_info is not False:
             self._headers["Auth0-Client"] = telemetry(client_info)
         self._headers.update(check_headers("headers", headers or {}))
@@ -85,26 +86,25 @@ class Codec:
         """
         check_options(options)
         paging.check_query(operation)
-        headers = dict(self._headers)
+        headers = httpx.Headers(self._headers)
         if self._custom_domain is not None and operation.path in CUSTOM_DOMAIN_PATHS:
             headers["Auth0-Custom-Domain"] = self._custom_domain
-        content, described = encode_body(operation, is_async=isinstance(client, httpx.AsyncClient))
-        headers.update(described)
         given = options.get("correlation_id")
         if operation.method not in SAFE and (correlation := given or current_correlation_id()) is not None:
             headers["X-Correlation-ID"] = correlation
-        headers.update(check_headers("additional_headers", options.get("additional_headers", {})))
+        more = check_headers("additional_headers", options.get("additional_headers", {}))
         query = {**operation.query, **options.get("additional_query_parameters", {})}
         seconds = options.get("timeout_in_seconds", self._timeout)
         timeout = (
             httpx.USE_CLIENT_DEFAULT if seconds is None else check_timeout("timeout_in_seconds", seconds)
         )
+        url = self.base_url + expand_path(operation.path, operation.path_params) + encode_query(query)
+        # Last: nothing that may refuse the call comes after it, so that no traceback's locals show the body.
+        content, described = encode_body(operation, is_async=isinstance(client, httpx.AsyncClient))
+        headers.update(described)
+        headers.update(more)
         request = client.build_request(
-            operation.method,
-            self.base_url + expand_path(operation.path, operation.path_params) + encode_query(query),
-            content=content,
-            headers=headers,
-            timeout=timeout,
+            operation.method, url, content=content, headers=headers, timeout=timeout
         )
         if isinstance(operation, EventsOperation) and "timeout_in_seconds" not in options:
             request.extensions["timeout"]["read"] = SILENCE

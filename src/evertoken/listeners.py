@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ _log = logging.getLogger("evertoken.listeners")
 class Listeners(Generic[EventT]):
     """Functions that are called with every event."""
 
-    __slots__ = ("_listeners", "_told")
+    __slots__ = ("_changing", "_listeners", "_told")
 
     def __init__(self) -> None:
+        self._changing = threading.RLock()
         # Replaced, never changed: a call under way sees the old one.
         self._listeners: tuple[Callable[[EventT], object], ...] = ()
         self._told: tuple[Callable[[EventT], object], ...] = ()
@@ -28,13 +30,15 @@ class Listeners(Generic[EventT]):
 
     def add(self, listener: Callable[[EventT], object]) -> None:
         """Tell this one, too: once, however often it is added."""
-        self._set((*self._listeners, listener))
+        with self._changing:
+            self._set((*self._listeners, listener))
 
     def remove(self, listener: Callable[[EventT], object]) -> None:
         """Tell this one no longer, if it is removed as often as it was added."""
-        if listener in self._listeners:
-            place = self._listeners.index(listener)
-            self._set(self._listeners[:place] + self._listeners[place + 1 :])
+        with self._changing:
+            if listener in self._listeners:
+                place = self._listeners.index(listener)
+                self._set(self._listeners[:place] + self._listeners[place + 1 :])
 
     def _set(self, listeners: tuple[Callable[[EventT], object], ...]) -> None:
         self._listeners = listeners

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import urllib.parse
 from typing import TYPE_CHECKING, Final
@@ -25,24 +26,24 @@ _EVENTS: Final = "/events"
 """The one event stream of the API. It goes on after its query parameter `from`."""
 
 
+def bearing(body: object) -> Operation[object]:
+    """Return an operation that has nothing but a body yet, which it does not show."""
+    return Operation(name="request", method="", path="", body=body, result=object)
+
+
 def operation_for(
-    method: str, path: str, query: Mapping[str, QueryValue] | None, body: object
+    method: str, path: str, query: Mapping[str, QueryValue] | None, bare: Operation[object]
 ) -> Operation[object]:
     """Return the operation for a method and a path below the API's root, such as `/clients/abc`.
 
-    What no path can hold is percent-encoded; what is percent-encoded already stays as it is. Raises
-    ArgumentError for a path that would lead elsewhere.
+    `bare` has its body: whatever this raises, a traceback's locals do not show it. What no path can hold is
+    percent-encoded; what is percent-encoded already stays as it is. Raises ArgumentError for a path that
+    would lead elsewhere.
     """
     _check_method(method)
     template, values = _template(_segments(path))
-    return Operation(
-        name="request",
-        method=method.upper(),
-        path=template,
-        path_params=values,
-        query=query or {},
-        body=body,
-        result=object,
+    return dataclasses.replace(
+        bare, method=method.upper(), path=template, path_params=values, query=query or {}
     )
 
 

@@ -14,6 +14,7 @@ import httpx
 
 from evertoken.codec import Codec, decode_error, shown_path
 from evertoken.errors import DecodeError, EventStreamError, TransportError
+from evertoken.options import check_options
 from evertoken.retry import backoff
 from evertoken.sse import Parser, ServerSentEvent, TooLongError
 
@@ -45,6 +46,7 @@ class Subscription(Generic[T]):
     def __init__(
         self, operation: EventsOperation[T], options: RequestOptions, *, codec: Codec, longest: int
     ) -> None:
+        check_options(options)
         self._operation = operation
         self._options = options
         self._codec = codec

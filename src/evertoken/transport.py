@@ -109,9 +109,13 @@ class Transport:
         policy, began, waited = call.policy, self._clock.monotonic(), 0.0
         timeouts = cast("dict[str, float | None]", call.request.extensions.get("timeout", {}))
         watch = self._watch(call)
+        outcome: Outcome | None = None
         for number in itertools.count(1):
             joined = self._clock.monotonic()
             turn = yield from self._take_turn(call, began)
+            if turn is None:
+                refused = Failure("Throttled", None, maybe_carried_out=False)
+                return _result(call.request, refused if outcome is None else outcome, number - 1)
             started = self._clock.monotonic()
             if watch is not None:
                 watch.begin(started - joined)
@@ -125,6 +129,8 @@ class Transport:
                     watch.broken_off()
                 raise
             self._end_turn(turn, outcome)
+            # The deadline is the call's: each piece of a stream has the whole of its own timeout.
+            call.request.extensions["timeout"] = timeouts
             elapsed = self._clock.monotonic() - began
             delay = self._delay(call, outcome, attempt=number, waited=waited, elapsed=elapsed)
             _tell(call, outcome, watch, number=number, delay=delay)
@@ -145,7 +151,8 @@ class Transport:
             listeners=self.listeners,
         )
 
-    def _take_turn(self, call: Call, began: float) -> Generator[float, object, int]:
+    def _take_turn(self, call: Call, began: float) -> Generator[float, object, int | None]:
+        """Return the number of the turn, None where it does not come before the deadline."""
         if self._throttle is None:
             return 0
         ticket = self._throttle.join(call.priority)
@@ -156,8 +163,7 @@ class Transport:
                     return turn
                 left = call.policy.left(self._clock.monotonic() - began)
                 if left is not None and wait >= left:
-                    failure = Failure("Throttled", None, maybe_carried_out=False)
-                    raise no_answer(call.request, failure, attempts=0)
+                    return None
                 yield wait
         finally:
             self._throttle.leave(ticket)

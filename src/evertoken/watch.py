@@ -75,8 +75,11 @@ class Watch:
         headers: Mapping[str, str] | None,
         again_in: float | None,
     ) -> None:
-        """Tell how the attempt ended."""
-        self._tell(self._clock.monotonic(), status_code, reason, headers, again_in)
+        """Tell how the attempt ended, if the request went out: the deadline may have come before."""
+        if status_code is None and self._answer is not None:
+            self._tell_answered(again_in)  # what came after it was no request of the call's own
+        elif self._sent:
+            self._tell(self._clock.monotonic(), status_code, reason, headers, again_in)
 
     def broken_off(self) -> None:
         """Tell of a request whose attempt does not end: no new token could be had, or it was cancelled."""

@@ -25,8 +25,8 @@ _CALLS: Final = frozenset(
     }
 )  # fmt: skip
 _STATEMENTS: Final = (
-    ast.AnnAssign, ast.Assign, ast.AsyncFunctionDef, ast.ClassDef, ast.Expr, ast.FunctionDef, ast.Import,
-    ast.ImportFrom, ast.If, ast.Pass, ast.Return,
+    ast.AnnAssign, ast.Assign, ast.AsyncFunctionDef, ast.ClassDef, ast.Delete, ast.Expr, ast.FunctionDef,
+    ast.Import, ast.ImportFrom, ast.If, ast.Pass, ast.Return,
 )  # fmt: skip
 
 

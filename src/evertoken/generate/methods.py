@@ -90,6 +90,12 @@ class FunctionView:
         return self.whole_body.name if self.whole_body else ""
 
     @property
+    def body_names(self) -> str:
+        """The arguments that make the body, which may hold secrets."""
+        body = (self.whole_body,) if self.whole_body else self.body or ()
+        return ", ".join(argument.name for argument in body)
+
+    @property
     def arguments(self) -> tuple[Argument, ...]:
         """All arguments, those that have to be given first."""
         body = (self.whole_body,) if self.whole_body else self.body or ()
