@@ -66,7 +66,6 @@ class Transport:
 
     def __init__(self, *, auth: StepAuth, clock: Clock, throttle: Throttle | None, longest_body: int) -> None:
         self._auth = auth
-        self._clock = clock
         self.clock: Clock = clock
         self._throttle = throttle
         self.longest_body: int = longest_body
@@ -87,7 +86,7 @@ class Transport:
                 if isinstance(step, _Go):
                     result = self._attempt(client, call, step)
                 else:
-                    self._clock.sleep(step)
+                    self.clock.sleep(step)
                     result = None
 
     async def send_async(self, client: httpx.AsyncClient, call: Call) -> httpx.Response:
@@ -102,21 +101,21 @@ class Transport:
                 if isinstance(step, _Go):
                     result = await self._attempt_async(client, call, step)
                 else:
-                    await self._clock.sleep_async(step)
+                    await self.clock.sleep_async(step)
                     result = None
 
     def _story(self, call: Call) -> Generator[_Go | float, Outcome, httpx.Response]:
-        policy, began, waited = call.policy, self._clock.monotonic(), 0.0
+        policy, began, waited = call.policy, self.clock.monotonic(), 0.0
         timeouts = cast("dict[str, float | None]", call.request.extensions.get("timeout", {}))
         watch = self._watch(call)
         outcome: Outcome | None = None
         for number in itertools.count(1):
-            joined = self._clock.monotonic()
+            joined = self.clock.monotonic()
             turn = yield from self._take_turn(call, began)
             if turn is None:
                 refused = Failure("Throttled", None, maybe_carried_out=False)
                 return _result(call.request, refused if outcome is None else outcome, number - 1)
-            started = self._clock.monotonic()
+            started = self.clock.monotonic()
             if watch is not None:
                 watch.begin(started - joined)
             left = policy.left(started - began)
@@ -131,7 +130,7 @@ class Transport:
             self._end_turn(turn, outcome)
             # The deadline is the call's: each piece of a stream has the whole of its own timeout.
             call.request.extensions["timeout"] = timeouts
-            elapsed = self._clock.monotonic() - began
+            elapsed = self.clock.monotonic() - began
             delay = self._delay(call, outcome, attempt=number, waited=waited, elapsed=elapsed)
             _tell(call, outcome, watch, number=number, delay=delay)
             if delay is None:
@@ -147,7 +146,7 @@ class Transport:
             call.operation,
             call.request,
             base_url=call.base_url,
-            clock=self._clock,
+            clock=self.clock,
             listeners=self.listeners,
         )
 
@@ -161,7 +160,7 @@ class Transport:
                 wait, turn = self._throttle.ask(ticket)
                 if turn:
                     return turn
-                left = call.policy.left(self._clock.monotonic() - began)
+                left = call.policy.left(self.clock.monotonic() - began)
                 if left is not None and wait >= left:
                     return None
                 yield wait
@@ -174,7 +173,7 @@ class Transport:
         if not isinstance(outcome, httpx.Response):
             self._throttle.failed(turn)
             return
-        wall = self._clock.wall()
+        wall = self.clock.wall()
         refused = outcome.status_code == 429
         self._throttle.answered(
             turn,
@@ -233,7 +232,7 @@ class Transport:
             attempt=attempt,
             method=method,
             status_code=outcome.status_code,
-            asked=server_delay(outcome.headers, self._clock.wall()),
+            asked=server_delay(outcome.headers, self.clock.wall()),
             waited=waited,
             elapsed=elapsed,
         )
