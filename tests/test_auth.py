@@ -638,6 +638,22 @@ def test_one_impatient_caller_leaves_the_others_their_time(time: FakeTime) -> No
     assert renewal.delay == 0
 
 
+def test_an_endpoint_that_was_down_before_the_timeout_is_down_for_all(time: FakeTime) -> None:
+    """Who waits does not ask it anew, one after the other."""
+    auth = make_auth(time)
+    impatient = httpx.Request("GET", CLIENTS_URL, extensions={"timeout": {"connect": 2, "read": 2}})
+    flow = auth.sync_auth_flow(impatient)
+    request = next(flow)
+    waiting = auth.token_source.claim()
+    assert isinstance(waiting, Future)
+    assert flow.send(httpx.Response(500, request=request)).url == request.url
+    time.pass_(1.2)
+    with pytest.raises(TokenError, match="ReadTimeout"):
+        flow.throw(httpx.ReadTimeout("slow"))
+    with pytest.raises(TokenError, match="ReadTimeout"):
+        waiting.result(0)
+
+
 def drip(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(60):

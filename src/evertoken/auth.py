@@ -233,8 +233,10 @@ class ManagementAuth(StepAuth):
         attempts = TOKEN_ATTEMPTS if self.token_source.still_good() is None else 1
         outcome, closed = yield from self._exchange.ask(request, deadline, attempts, renewal.attempts)
         if isinstance(outcome, TokenError):
-            # Who waits may have more time than this caller: its timeout is not their failure.
-            mine = outcome.timed_out and budget(request) < TOKEN_BUDGET
+            # Who waits may have more time than this caller: its timeout is not their failure, unless the
+            # endpoint failed by itself before. Else each of them would find it down anew.
+            timeouts = [(attempt.reason or "").endswith("Timeout") for attempt in renewal.attempts]
+            mine = outcome.timed_out and all(timeouts) and budget(request) < TOKEN_BUDGET
             token = renewal.fail(outcome, shared=not mine)
             if closed:
                 # The old token is good for everyone else, but through this flow nothing more can be sent.
