@@ -512,16 +512,14 @@ BROKEN = {
     "argument": at(*schema("NewThing", "properties", "1st"), value={"type": "string"}),
     "path": at(*GET[:2], "parameters"),
     "surrogate": at(*schema("Kind", "enum"), value=["\ud800"]),
-    "answer": at(
-        *GET, "responses", "200", "content", value={"text/event-stream": {"schema": {"type": "string"}}}
-    ),
+    "answer": at(*GET, "responses", "200", "content", value={"text/plain": {"schema": {"type": "string"}}}),
     "class": all_of(
         at(*schema("Things"), value={"type": "object", "properties": {"a": {"type": "string"}}}),
         at(*schema("Thing", "properties", "all"), value={"$ref": "#/components/schemas/Things"}),
     ),
     "no name": at(*LIST, "x-operation-name"),
     "no pointer": at(*KIND, value={"$ref": "#Kind"}),
-    "media": at(*BODY, value={"multipart/form-data": {"schema": {"type": "string"}}}),
+    "media": at(*BODY, value={"application/xml": {"schema": {"type": "string"}}}),
 }
 
 
@@ -539,16 +537,16 @@ BROKEN = {
         ("no group", "#/paths/~1things/get/x-operation-group", "names no group"),
         ("shared", "#/paths/~1things/get/x-operation-group", "module for common schemas"),
         ("operation", "#/paths/~1things/get/x-operation-name", "no Python identifier: 'list(); import os'"),
-        ("group", "#/paths/~1things/get/x-operation-group", "no Python identifier: '7things'"),
+        ("group", "#/paths/~1things/get/x-operation-group", "no Python identifier: '7_things'"),
         ("schema", "#/components/schemas/Bad-Name", "no Python identifier: 'Bad-Name'"),
-        ("argument", "#/paths/~1things/post", "no Python identifier: '1st'"),
+        ("argument", "#/paths/~1things/post", "no Python identifier: '1_st'"),
         ("path", "#", "Path parameter 'id'"),
         ("surrogate", "#/components/schemas/Kind/enum/0", "half of a surrogate pair"),
-        ("answer", "#/paths/~1things~1{id}/get/responses/200/content", "text/event-stream, not JSON"),
+        ("answer", "#/paths/~1things~1{id}/get/responses/200/content", "text/plain, not JSON"),
         ("class", "#/paths/", "two classes are called Things"),
         ("no name", "#/paths/~1things/get/x-operation-name", "has no name"),
         ("no pointer", "#/components/schemas/Thing/properties/kind/$ref", "is not a JSON pointer"),
-        ("media", "#/paths/~1things/post/requestBody/content", "multipart/form-data, not JSON"),
+        ("media", "#/paths/~1things/post/requestBody/content", "application/xml, not JSON"),
     ],
 )
 def test_a_broken_document_is_named_and_changes_nothing(
@@ -1065,3 +1063,67 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "evertoken.generate.build", None)
     assert main(["--check"]) == 1
     assert "pip install 'evertoken[generate]'" in capsys.readouterr().err
+
+
+def test_bodies_that_are_no_plain_object(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """Forms with files take a file, a body that may be null is given whole, digits are words of their own."""
+    spec = small()
+    post = spec["paths"]["/things"]["post"]
+    form = {
+        "type": "object",
+        "required": ["p12File"],
+        "properties": {
+            "p12File": {"type": "string", "format": "binary"},
+            "keep": {"type": "boolean"},
+        },
+    }
+    post["requestBody"] = {"content": {"multipart/form-data": {"schema": form}}}
+    nullable = {"type": ["object", "null"], "properties": {"on": {"type": "boolean"}}}
+    spec["components"]["schemas"]["Switch"] = nullable
+    spec["paths"]["/things/{id}"]["patch"] = {
+        **_operation("switch_2fa", "Thing"),
+        "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Switch"}}}},
+    }
+    out = tmp_path / "forms_api"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
+
+    operations = load(out, "things.operations")
+    body = operations.create(p_12_file=b"x", keep=True).body
+    assert (body.fields, body.files) == ({"p12File": b"x", "keep": True}, ("p12File",))
+    assert operations.switch_2_fa("7", request={"on": True}).body == {"on": True}
+    assert operations.switch_2_fa("7", request=None).body is None
+    assert "p_12_file: File," in (out / "things" / "resources.py").read_text(encoding="utf-8")
+
+
+def test_an_event_stream_is_subscribed_to(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """The overlay tells how it goes on; each event is of the answer's schema."""
+    spec = small()
+    get = spec["paths"]["/things"]["get"]
+    get["responses"]["200"]["content"] = {
+        "text/event-stream": {"schema": {"$ref": "#/components/schemas/Part"}}
+    }
+    path = tmp_path / "fix.yaml"
+    path.write_text(
+        "operations: {things.list: {events: {cursor: from, start: [take]}, reason: r}}", encoding="utf-8"
+    )
+    arguments = ["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(tmp_path / "stream_api")]
+    assert main([*arguments, "--overlay", str(path)]) == 0
+
+    followed = load(tmp_path / "stream_api", "things.operations").list(from_="x")
+
+    assert (followed.cursor, followed.start, followed.result.__name__) == ("from", ("take",), "Part")
+    code = (tmp_path / "stream_api" / "things" / "resources.py").read_text(encoding="utf-8")
+    assert "-> EventStream[models.Part]:" in code
+    assert "-> AsyncEventStream[models.Part]:" in code
+
+
+def test_what_is_required_and_may_be_null_may_be_left_out(
+    tmp_path: Path, load: Callable[[Path, str], ModuleType]
+) -> None:
+    """It is sent as null."""
+    spec = small()
+    new = spec["components"]["schemas"]["NewThing"]
+    new["required"] = ["name", "from"]
+    out = tmp_path / "null_api"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
+    assert load(out, "things.operations").create(name="n").body["from"] is None

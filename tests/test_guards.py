@@ -57,6 +57,7 @@ LAYERS = [
         "shared",
         "auth",
         "bearer",
+        "multipart",
         "codec",
         "pump",
         "background",
@@ -76,7 +77,7 @@ LAYERS = [
 ]
 HTTPX = {
     "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "outcome",
-    "transport", "watch", "token_body", "streams", "subscription", "setup", "sender", "client",
+    "transport", "watch", "token_body", "streams", "multipart", "subscription", "setup", "sender", "client",
 }  # fmt: skip
 
 
@@ -143,8 +144,8 @@ def test_library_and_local_tenant_never_meet() -> None:
 
 
 def test_generated_code_needs_little_of_the_library() -> None:
-    """Operations, pagers and the base class of models."""
-    allowed = ("evertoken.operation", "evertoken.paging", "evertoken.model")
+    """Operations, pagers, event streams and the base class of models."""
+    allowed = ("evertoken.operation", "evertoken.paging", "evertoken.subscription", "evertoken.model")
     for path in sources(ROOT / "generated" / "evertoken_api"):
         for name in imports(path):
             if name.startswith("evertoken."):

@@ -227,7 +227,7 @@ class ManagementClient(GroupsOfClient):
         *,
         query: Mapping[str, QueryValue] | None = None,
         request_options: RequestOptions | None = None,
-    ) -> AbstractContextManager[EventStream[ServerSentEvent]]:
+    ) -> EventStream[ServerSentEvent]:
         """Subscribe to an event stream: iterate over it in the block.
 
         It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as
@@ -423,7 +423,7 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         *,
         query: Mapping[str, QueryValue] | None = None,
         request_options: RequestOptions | None = None,
-    ) -> AbstractAsyncContextManager[AsyncEventStream[ServerSentEvent]]:
+    ) -> AsyncEventStream[ServerSentEvent]:
         """Subscribe to an event stream: iterate over it in the block.
 
         It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
 import httpx
 
-from evertoken import drift, paging
+from evertoken import drift, multipart, paging
 from evertoken._version import __version__
 from evertoken.content import encode_body
 from evertoken.correlation import current_correlation_id
 from evertoken.errors import APIError, ArgumentError, DecodeError, ResponseView, class_for_status
-from evertoken.operation import EventsOperation, ListOperation, Operation, RequestOptions
+from evertoken.operation import EventsOperation, ListOperation, Multipart, Operation, RequestOptions
 from evertoken.options import check_headers, check_options, check_timeout
 from evertoken.redact import excerpt, view, without
 from evertoken.retry import SAFE, rate_limit, server_delay
@@ -100,7 +100,11 @@ class Codec:
         )
         url = self.base_url + expand_path(operation.path, operation.path_params) + encode_query(query)
         # Last: nothing that may refuse the call comes after it, so that no traceback's locals show the body.
-        content, described = encode_body(operation, is_async=isinstance(client, httpx.AsyncClient))
+        content, described = (
+            multipart.encode(operation.body)
+            if isinstance(operation.body, Multipart)
+            else encode_body(operation, is_async=isinstance(client, httpx.AsyncClient))
+        )
         headers.update(described)
         headers.update(more)
         request = client.build_request(

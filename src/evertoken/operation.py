@@ -9,11 +9,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
+from typing import IO, TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-
     import httpx
 
     from evertoken.paging import AsyncListCall, SyncPager
@@ -90,15 +88,37 @@ class Content:
     media_type: str = "application/octet-stream"
 
 
+FileContent: TypeAlias = bytes | str | IO[bytes]
+File: TypeAlias = (
+    FileContent
+    | tuple[str | None, FileContent]
+    | tuple[str | None, FileContent, str | None]
+    | tuple[str | None, FileContent, str | None, Mapping[str, str]]
+)
+"""A file to send: its content (text is sent as UTF-8), or a tuple of name, content, media type, headers."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Multipart:
+    """A request's body of form fields (`multipart/form-data`), of which `files` names those that are files.
+
+    A field that is `UNSET` or None is left out. The body is made in memory, so that the call can be repeated.
+    """
+
+    fields: Mapping[str, object] = dataclasses.field(repr=False)
+    files: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[T_co]):
     """One call: what is sent, and what comes back.
 
     `path` is the template below `/api/v2`, such as `/clients/{id}`; `path_params` holds its values as
     the caller gave them. A query value of None is left out. `body` is `UNSET` (no body), or a value of
-    JSON types, models and datetimes in which keys whose value is `UNSET` are left out, or `Content`. `limits`
-    holds the least and greatest value (None: no limit) of the numbers in the query. `result` is the type that
-    the answer is decoded to; `type(None)` where there is no body. Any one of `scopes` suffices.
+    JSON types, models and datetimes in which keys whose value is `UNSET` are left out, or `Content`, or
+    `Multipart`. `limits` holds the least and greatest value (None: no limit) of the numbers in the query.
+    `result` is the type that the answer is decoded to; `type(None)` where there is no body. Any one of
+    `scopes` suffices.
     """
 
     name: str
@@ -171,8 +191,8 @@ class Sender(Protocol):
 
     def stream_events(
         self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
-    ) -> AbstractContextManager[EventStream[T]]:
-        """Return what opens the stream, and closes it."""
+    ) -> EventStream[T]:
+        """Return the stream, which opens when it is entered or iterated over."""
         ...
 
 
@@ -194,6 +214,6 @@ class AsyncSender(Protocol):
 
     def stream_events(
         self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
-    ) -> AbstractAsyncContextManager[AsyncEventStream[T]]:
-        """Return what opens the stream, and closes it."""
+    ) -> AsyncEventStream[T]:
+        """Return the stream, which opens when it is entered or iterated over."""
         ...

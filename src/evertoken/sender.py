@@ -87,21 +87,17 @@ class SyncSender:
             check_status(operation, response)
             yield response
 
-    @contextlib.contextmanager
     def stream_events(
         self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
-    ) -> Generator[EventStream[T]]:
-        """Yield the events of a stream, already open."""
+    ) -> EventStream[T]:
+        """Return the events of a stream that is not open yet."""
         subscription = Subscription(
             operation,
             request_options or {},
             codec=self._calls.codec,
             longest=self.transport.longest_body,
         )
-        events = EventStream(subscription, self.stream, self.transport.clock)
-        with contextlib.closing(events):
-            events.connect()
-            yield events
+        return EventStream(subscription, self.stream, self.transport.clock)
 
     def send_list(
         self, operation: ListOperation[ItemT, PageT], request_options: RequestOptions | None = None, /
@@ -185,21 +181,17 @@ class AsyncSender:
             check_status(operation, response)
             yield response
 
-    @contextlib.asynccontextmanager
-    async def stream_events(
+    def stream_events(
         self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
-    ) -> AsyncGenerator[AsyncEventStream[T]]:
-        """Yield the events of a stream, already open."""
+    ) -> AsyncEventStream[T]:
+        """Return the events of a stream that is not open yet."""
         subscription = Subscription(
             operation,
             request_options or {},
             codec=self._calls.codec,
             longest=self.transport.longest_body,
         )
-        events = AsyncEventStream(subscription, self.stream, self.transport.clock)
-        async with contextlib.aclosing(events):
-            await events.connect()
-            yield events
+        return AsyncEventStream(subscription, self.stream, self.transport.clock)
 
     def send_list(
         self, operation: ListOperation[ItemT, PageT], request_options: RequestOptions | None = None, /

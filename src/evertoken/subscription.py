@@ -151,10 +151,11 @@ def _error_of(event: ServerSentEvent) -> dict[str, object]:
 
 
 class EventStream(Generic[T]):
-    """The events of a stream, for as long as you iterate. `ManagementClient.stream_events` opens one.
+    """The events of a stream, for as long as you iterate: `client.events.subscribe` returns one.
 
-    Where a connection ends, the next one goes on after the last event, after the pause that the server asks
-    for. A connection that breaks off in the middle of an event brings it again; none is left out.
+    It is subscribed when a `with` block begins, or at the first event that is asked for; the block's end
+    closes it. Where a connection ends, the next one goes on after the last event, after the pause that the
+    server asks for. A connection that breaks off in the middle of an event brings it again; none is left out.
 
     Raises EventStreamError where the API ends the stream, an APIError where it refuses to go on, and
     TransportError where it cannot be reached within the retries of a call.
@@ -171,6 +172,7 @@ class EventStream(Generic[T]):
         self._clock = clock
         self._connection = contextlib.ExitStack()
         self._chunks: Iterator[bytes] | None = None
+        self._begun = False
 
     @property
     def last_event_id(self) -> str:
@@ -179,6 +181,7 @@ class EventStream(Generic[T]):
 
     def connect(self) -> None:
         """Begin, or go on."""
+        self._begun = True
         response = self._connection.enter_context(self._open(*self._subscription.call()))
         self._subscription.begin(response)
         self._chunks = response.iter_bytes()
@@ -187,6 +190,13 @@ class EventStream(Generic[T]):
         """Close the connection."""
         self._chunks = None
         self._connection.close()
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __iter__(self) -> Self:
         return self
@@ -199,7 +209,8 @@ class EventStream(Generic[T]):
                     return taken[0]
                 self.close()
             elif self._chunks is None:
-                self._clock.sleep(self._subscription.pause())
+                if self._begun:
+                    self._clock.sleep(self._subscription.pause())
                 self.connect()
             elif (chunk := _next(self._chunks)) is None:
                 self.close()
@@ -209,7 +220,7 @@ class EventStream(Generic[T]):
 
 
 class AsyncEventStream(Generic[T]):
-    """The events of a stream, as `EventStream` has them. `AsyncManagementClient.stream_events` opens one."""
+    """The events of a stream, as `EventStream` has them, by `async with` or at the first event."""
 
     def __init__(
         self,
@@ -222,6 +233,7 @@ class AsyncEventStream(Generic[T]):
         self._clock = clock
         self._connection = contextlib.AsyncExitStack()
         self._chunks: AsyncIterator[bytes] | None = None
+        self._begun = False
 
     @property
     def last_event_id(self) -> str:
@@ -230,6 +242,7 @@ class AsyncEventStream(Generic[T]):
 
     async def connect(self) -> None:
         """Begin, or go on."""
+        self._begun = True
         response = await self._connection.enter_async_context(self._open(*self._subscription.call()))
         self._subscription.begin(response)
         self._chunks = response.aiter_bytes()
@@ -238,6 +251,13 @@ class AsyncEventStream(Generic[T]):
         """Close the connection."""
         self._chunks = None
         await self._connection.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     def __aiter__(self) -> Self:
         return self
@@ -250,7 +270,8 @@ class AsyncEventStream(Generic[T]):
                     return taken[0]
                 await self.aclose()
             elif self._chunks is None:
-                await self._clock.sleep_async(self._subscription.pause())
+                if self._begun:
+                    await self._clock.sleep_async(self._subscription.pause())
                 await self.connect()
             elif (chunk := await _anext(self._chunks)) is None:
                 await self.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import TYPE_CHECKING, Final
@@ -131,6 +132,9 @@ def _facts(operation: Operation, overlay: Overlay) -> list[object]:
         operation.results,
         operation.answer,
         operation.errors,
+        operation.files,
+        operation.streams,
+        dataclasses.astuple(overlay.events[operation.key]) if operation.key in overlay.events else None,
         None
         if paging is None
         else [paging.key, paging.items, paging.pages, *filter(None, [paging.from_key])],

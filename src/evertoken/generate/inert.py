@@ -14,14 +14,15 @@ from evertoken.generate.problem import SpecError
 _MODULES: Final = frozenset(
     {
         "__future__", "builtins", "collections.abc", "datetime", "evertoken", "evertoken.model",
-        "evertoken.operation", "evertoken.paging", "functools", "pydantic", "types", "typing",
-        "typing_extensions",
+        "evertoken.operation", "evertoken.paging", "evertoken.subscription", "functools", "pydantic", "types",
+        "typing", "typing_extensions",
     }
 )  # fmt: skip
 _CALLS: Final = frozenset(
     {
-        "Field", "ListOperation", "NoneType", "Operation", "Paging", "TypeAliasType", "TypedDict",
-        "_paging.resolve", "self._sender.send", "self._sender.send_list", "str",
+        "EventsOperation", "Field", "ListOperation", "Multipart", "NoneType", "Operation", "Paging",
+        "TypeAliasType", "TypedDict", "_paging.resolve", "self._sender.send", "self._sender.send_list",
+        "self._sender.stream_events", "str",
     }
 )  # fmt: skip
 _STATEMENTS: Final = (

@@ -90,6 +90,10 @@ class Library:
             required |= found[1]
         return merged, required
 
+    def is_nullable(self, shape: JsonObject) -> bool:
+        """Tell whether a schema admits null."""
+        return NULL in shape.get("anyOf", ()) or shape.get("$ref") in self._nullable
+
     def is_structured(self, name: str) -> bool:
         """Tell whether an object with named properties is in this schema."""
         shapes = [self.schemas[reached].shape for reached in {name, *self.reach([{"$ref": name}])}]

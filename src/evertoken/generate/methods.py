@@ -8,6 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from evertoken.generate import names
+from evertoken.generate.overlay import EventsEntry
 from evertoken.generate.paging import PagingView, paging_of
 from evertoken.generate.problem import SpecError
 from evertoken.generate.types import Types, query, without_null
@@ -63,6 +64,25 @@ class FunctionView:
     result: str
     returns: str
     paging: PagingView | None
+    events: EventsEntry | None
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """The arguments of a multipart body that are files; None where it is not multipart."""
+        return self.operation.files
+
+    def method_returns(self, is_async: bool) -> str:  # noqa: FBT001  # a template calls it
+        """Return the type that the method gives."""
+        if self.paging:
+            return self.paging.returns(is_async)
+        if self.events:
+            return f"{'AsyncEventStream' if is_async else 'EventStream'}[{self.returns}]"
+        return self.returns
+
+    @property
+    def sending(self) -> str:
+        """The sender's method that carries it out."""
+        return "send_list" if self.paging else "stream_events" if self.events else "send"
 
     @property
     def key(self) -> str:
@@ -108,7 +128,7 @@ class FunctionView:
         """The type of the operation as a value."""
         if self.paging:
             return f"ListOperation[{self.paging.item_type}, {self.paging.alias or self.paging.page}]"
-        return f"Operation[{self.returns}]"
+        return f"{'EventsOperation' if self.events else 'Operation'}[{self.returns}]"
 
     @property
     def summary(self) -> str:
@@ -226,6 +246,7 @@ def _view(homes: Homes, operation: Operation, overlay: Overlay) -> FunctionView:
         result="NoneType" if results == ["None"] else " | ".join(results),
         returns=" | ".join(results),
         paging=paging,
+        events=overlay.events.get(operation.key, EventsEntry()) if operation.streams else None,
     )
 
 
@@ -269,7 +290,8 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
     if operation.body is None:
         return None, None
     found = homes.library.properties(operation.body)
-    if found is None:
+    # One that may be null is given as a whole, as in auth0-python.
+    if found is None or homes.library.is_nullable(operation.body):
         annotation = types.argument(operation.body)
         whole = Argument(
             name="request",
@@ -281,18 +303,28 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
         return whole, None
     properties, required = found
     read = _answered(homes, operation)
-    annotations = {wire: types.argument(shape, read.get(wire)) for wire, shape in properties.items()}
+    annotations = {
+        wire: "File" if wire in (operation.files or ()) else types.argument(shape, read.get(wire))
+        for wire, shape in properties.items()
+    }
     arguments = [
         Argument(
             name=names.argument(wire, operation.place),
             wire=wire,
             annotation=annotations[wire] if wire in required else _or_unset(annotations[wire]),
-            default=None if wire in required else "UNSET",
+            default=_default(annotations[wire], required=wire in required),
             description=shape.get("description", ""),
         )
         for wire, shape in properties.items()
     ]
     return None, arguments
+
+
+def _default(annotation: str, *, required: bool) -> str | None:
+    if not required:
+        return "UNSET"
+    # null does for what has to be sent: auth0-python's users leave it out.
+    return "None" if annotation.endswith(" | None") else None
 
 
 def _answered(homes: Homes, operation: Operation) -> dict[str, JsonObject]:

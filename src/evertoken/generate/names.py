@@ -11,8 +11,9 @@ from evertoken.generate.problem import SpecError
 # What the generated modules import: a schema or function of such a name gets a trailing underscore.
 _TAKEN = frozenset(
     {
-        "Annotated", "Any", "AsyncListCall", "AsyncSender", "ConfigDict", "Field", "ListOperation",
-        "Literal", "Mapping", "Model", "NoneType", "NotRequired", "Operation", "Paging",
+        "Annotated", "Any", "AsyncEventStream", "AsyncListCall", "AsyncSender", "ConfigDict", "EventStream",
+        "EventsOperation", "Field", "File", "ListOperation", "Literal", "Mapping", "Model", "Multipart",
+        "NoneType", "NotRequired", "Operation", "Paging",
         "RequestOptions", "Sender", "Sequence", "SyncPager", "TypeAlias", "TypeAliasType", "TypedDict",
         "UNSET", "Union", "Unset", "bool", "builtins", "cached_property", "datetime", "float", "int",
         "models", "operations", "params", "resources", "shared_models", "shared_params", "str",
@@ -23,9 +24,13 @@ _ARGUMENTS = frozenset({"self", "list", "request_options"}) | _TAKEN
 
 
 def snake(name: str) -> str:
-    """Return `previewCimdMetadata`, `preview-cimd-metadata` or the like as `preview_cimd_metadata`."""
+    """Return `previewCimdMetadata`, `preview-cimd-metadata` or the like as `preview_cimd_metadata`.
+
+    Digits are a part of their own, as in auth0-python: `p12` becomes `p_12`.
+    """
     spaced = re.sub(r"([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4", name)
-    return re.sub(r"[^0-9a-zA-Z]+", "_", spaced).strip("_").lower()
+    words = re.sub(r"[^0-9a-zA-Z]+", "_", spaced).strip("_").lower()
+    return re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", "_", words)
 
 
 def pascal(name: str) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+_EVENTS = "text/event-stream"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class Parameter:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation; `group` and `name` are Python names, `errors` tells what each status means."""
+    """One operation; `group` and `name` are Python names, `errors` tells what each status means.
+
+    `files` names a multipart body's files, None for another body; `streams` tells of a stream of events.
+    """
 
     group: tuple[str, ...]
     name: str
@@ -49,6 +54,8 @@ class Operation:
     parameters: tuple[Parameter, ...]
     body: JsonObject | None
     body_required: bool
+    files: tuple[str, ...] | None
+    streams: bool
     results: tuple[JsonObject | None, ...]
     answer: str
     errors: tuple[tuple[str, str], ...]
@@ -142,6 +149,7 @@ class _Reader:
             summary += "."
         title = "" if description.startswith(summary) else summary
         results, answer, errors, error_schemas = self._responses(raw, stem)
+        body, files = self._body(raw, stem)
         return Operation(
             group=group,
             name=name,
@@ -154,8 +162,10 @@ class _Reader:
             deprecated=raw.get("deprecated") is True,
             scopes=self._scopes(raw),
             parameters=tuple(self._parameters(raw, item, stem)),
-            body=self._body(raw, stem),
+            body=body,
             body_required=_required(raw),
+            files=files,
+            streams=self._streams(raw),
             results=results,
             answer=answer,
             errors=errors,
@@ -189,20 +199,37 @@ class _Reader:
                 limits=_limits(schema),
             )
 
-    def _body(self, raw: JsonObject, stem: str) -> JsonObject | None:
+    def _body(self, raw: JsonObject, stem: str) -> tuple[JsonObject | None, tuple[str, ...] | None]:
         if "requestBody" not in raw:
-            return None
+            return None, None
         parts = (*self._parts, "requestBody")
         document, parts, body = self._documents.follow(self._document, parts, raw["requestBody"])
         content = body["content"]
-        media = next((kind for kind in content if _is_json(kind)), _FORM if _FORM in content else None)
+        others = (kind for kind in (_FORM, _MULTIPART) if kind in content)
+        media = next((kind for kind in content if _is_json(kind)), next(others, None))
         if media is None:
             raise SpecError(
                 document.place((*parts, "content")),
                 f"the body is {', '.join(content)}, not JSON; skip the operation in the overlay",
             )
         schema = content[media].get("schema", {})
-        return self._library.take(schema, document, parts, f"{stem}Request")
+        files = self._files(document, parts, schema) if media == _MULTIPART else None
+        return self._library.take(schema, document, parts, f"{stem}Request"), files
+
+    def _files(self, document: Document, parts: Parts, schema: object) -> tuple[str, ...]:
+        _, _, form = self._documents.follow(document, parts, schema)
+        properties: object = form.get("properties")
+        if not is_object(properties):
+            raise SpecError(document.place(parts), "a multipart body has to name its properties")
+        return tuple(name for name, property_ in properties.items() if _is_file(property_))
+
+    def _streams(self, raw: JsonObject) -> bool:
+        media: set[str] = set()
+        for status, entry in raw.get("responses", {}).items():
+            if status.startswith("2"):
+                parts = (*self._parts, "responses", status)
+                media |= self._documents.follow(self._document, parts, entry)[2].get("content", {}).keys()
+        return _EVENTS in media and not any(_is_json(kind) for kind in media)
 
     def _responses(
         self, raw: JsonObject, stem: str
@@ -231,7 +258,7 @@ class _Reader:
         content = response.get("content")
         if not content:
             return None
-        media = next((kind for kind in content if _is_json(kind)), None)
+        media = next((kind for kind in content if _is_json(kind) or kind == _EVENTS), None)
         if media is None:
             if not success:
                 return None
@@ -254,6 +281,13 @@ def _required(raw: JsonObject) -> bool:
 def _is_json(media: str) -> bool:
     kind = media.partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
+
+
+def _is_file(property_: object) -> bool:
+    return is_object(property_) and (
+        property_.get("contentMediaType") == "application/octet-stream"
+        or property_.get("format") in {"binary", "byte"}
+    )
 
 
 def _limits(schema: object) -> tuple[int | None, int | None]:

@@ -28,6 +28,17 @@ class PagingEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EventsEntry:
+    """How to go on with an event stream.
+
+    `cursor` is the query parameter that takes the last event's id, `start` names those that it replaces.
+    """
+
+    cursor: str | None = None
+    start: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Overlay:
     """The entries by what they correct; `label` is the file as error messages show it."""
 
@@ -35,13 +46,14 @@ class Overlay:
     models_only: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
     paging: Mapping[str, PagingEntry] = dataclasses.field(default_factory=dict[str, PagingEntry])
+    events: Mapping[str, EventsEntry] = dataclasses.field(default_factory=dict[str, EventsEntry])
     optional: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict[str, tuple[str, ...]])
 
     def check_matches(self, groups: Collection[str], operations: Collection[str]) -> None:
         """Raise `SpecError` for an entry that no group or operation of the documents answers to."""
         for group in sorted(self.models_only - set(groups)):
             raise SpecError(self.place("groups", group), "no document has this group")
-        for operation in sorted((self.skipped | set(self.paging)) - set(operations)):
+        for operation in sorted((self.skipped | set(self.paging) | set(self.events)) - set(operations)):
             raise SpecError(self.place("operations", operation), "no document has this operation")
 
     def place(self, *parts: str) -> str:
@@ -56,7 +68,7 @@ def load(path: Path | None) -> Overlay:
     document = read(path)
     _only(document, (), document.content, {"groups", "operations", "schemas"})
     groups = _entries(document, "groups", {"models_only"})
-    operations = _entries(document, "operations", {"paging", "skip"})
+    operations = _entries(document, "operations", {"events", "paging", "skip"})
     schemas = _entries(document, "schemas", {"optional"})
     return Overlay(
         label=document.label,
@@ -67,7 +79,15 @@ def load(path: Path | None) -> Overlay:
             for name, entry in operations.items()
             if "paging" in entry
         },
-        optional={name: _optional(document, name, entry.get("optional")) for name, entry in schemas.items()},
+        events={
+            name: _events(document, name, entry["events"])
+            for name, entry in operations.items()
+            if "events" in entry
+        },
+        optional={
+            name: _names(document, ("schemas", name, "optional"), entry.get("optional"))
+            for name, entry in schemas.items()
+        },
     )
 
 
@@ -93,10 +113,18 @@ def _paging(document: Document, name: str, entry: object) -> PagingEntry:
     return PagingEntry(key=found.get("key"), items=found.get("items"), from_key=found.get("from_key"))
 
 
-def _optional(document: Document, name: str, properties: object) -> tuple[str, ...]:
-    if not is_array(properties):
-        raise SpecError(document.place(("schemas", name, "optional")), "is not an array of names")
-    return tuple(str(value) for value in properties)
+def _events(document: Document, name: str, entry: object) -> EventsEntry:
+    parts = ("operations", name, "events")
+    found = _only(document, parts, entry, {"cursor", "start"})
+    if not isinstance(found.get("cursor"), str):
+        raise SpecError(document.place((*parts, "cursor")), "is not text")
+    return EventsEntry(found["cursor"], _names(document, (*parts, "start"), found.get("start", [])))
+
+
+def _names(document: Document, parts: tuple[str, ...], names: object) -> tuple[str, ...]:
+    if not is_array(names):
+        raise SpecError(document.place(parts), "is not an array of names")
+    return tuple(str(value) for value in names)
 
 
 def _only(document: Document, parts: tuple[str, ...], entry: object, keys: set[str]) -> JsonObject:

@@ -56,7 +56,7 @@ def paging_of(
     if not (by_offset or by_checkpoint) or (entry is not None and not entry.pages):
         return None
     answers = [
-        member for shape in operation.results if shape is not None for member in shape.get("anyOf", [shape])
+        member for shape in operation.results if shape is not None for member in _alternatives(library, shape)
     ]
     arrays = [items for answer in answers if (items := _items(library, answer)) is not None]
     wanted = entry.items if entry else None
@@ -95,6 +95,14 @@ def paging_of(
         bare=bool(arrays),
         by_offset=by_offset,
     )
+
+
+def _alternatives(library: Library, shape: JsonObject) -> list[JsonObject]:
+    """Return what an answer may be: the members of a union, of one with a name too."""
+    if "anyOf" in shape:
+        return [found for member in shape["anyOf"] for found in _alternatives(library, member)]
+    named = library.schemas[shape["$ref"]].shape if "$ref" in shape else {}
+    return _alternatives(library, named) if "anyOf" in named else [shape]
 
 
 def _items(library: Library, shape: JsonObject) -> JsonObject | None:
