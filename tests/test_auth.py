@@ -654,6 +654,23 @@ def test_an_endpoint_that_was_down_before_the_timeout_is_down_for_all(time: Fake
         waiting.result(0)
 
 
+def test_who_comes_just_after_an_outage_was_found_asks_nothing(time: FakeTime) -> None:
+    """Callers that begin one after the other are no storm; with more time than the pause, one asks again."""
+    auth0 = FakeAuth0(token_answers=[httpx.Response(500)] * 99)
+    with auth0.client(make_auth(time)) as client:
+        client.timeout = httpx.Timeout(1.9)
+        for _ in range(5):
+            with pytest.raises(TokenError, match="500"):
+                client.get(CLIENTS_URL)
+        assert len(auth0.token_requests) == 3
+        client.timeout = httpx.Timeout(15)
+        began = time.monotonic
+        with pytest.raises(TokenError, match="500"):
+            client.get(CLIENTS_URL)
+    assert len(auth0.token_requests) == 6
+    assert time.monotonic - began > 2
+
+
 def drip(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(60):

@@ -1041,9 +1041,10 @@ class FlowMachine(RuleBasedStateMachine):
             case "rejected":
                 self._drop(actor)
             case "failed":
-                mine = actor.timed_out and actor.timeout is not None
+                down = actor.duty is not None and actor.duty.asked > 1
+                mine = actor.timed_out and actor.timeout is not None and not down
                 if self._is_good() or not mine:
-                    self.failures_in_a_row += 1
+                    self.failures_in_a_row = max(self.failures_in_a_row + 1, 2 if down else 1)
                     self.last_failed = self.time.monotonic
                     self.quiet_until = self.last_failed + QUIET
             case _:

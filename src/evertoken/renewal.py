@@ -51,7 +51,8 @@ _FAILURE_WAIT: Final = 2.0
 _FAILURE_WAIT_LONGEST: Final = 30.0
 """Seconds that the next renewal waits after the second failure in a row: 2, then doubled up to 30.
 
-After the first it does not wait: what failed once may have been an accident.
+After the first it does not wait, unless the renewal had asked more than once: callers that come one after the
+other while the endpoint is down share that failure.
 """
 
 
@@ -398,7 +399,9 @@ class TokenSource:
                 self._failure = error
                 self._last_failed = self._clock.monotonic()
                 self._quiet_until = self._last_failed + QUIET_PERIOD
-                self._failures_in_a_row += 1
+                # What failed once may have been an accident; what failed again and again is down.
+                down = len(renewal.attempts) > 1
+                self._failures_in_a_row = max(self._failures_in_a_row + 1, 2 if down else 1)
             self._end(outcome)
         token = held.token if held is not None and good else None
         if token is not None or not shared:
