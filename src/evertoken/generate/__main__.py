@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evertoken.generate import output  # noqa: PLC0415  # it takes half a second to import
+    from evertoken.generate import carried, output  # noqa: PLC0415  # it takes half a second to import
     from evertoken.generate.build import build, source_of  # noqa: PLC0415
     from evertoken.generate.problem import SpecError  # noqa: PLC0415
 
@@ -69,20 +69,25 @@ def _run(arguments: argparse.Namespace) -> int:
     spec = spec or _ROOT / "spec"
     if not spec.exists():
         raise SpecError("--spec", f"{spec} is not there")
+    both = own and out is None
     out = (out or _ROOT / "generated" / "evertoken_api").absolute()
     with _progress(quiet=arguments.check) as report:
-        files = build(source_of(spec, arguments.overlay, own=own), report)
+        packages = {out: build(source_of(spec, arguments.overlay, own=own), report)}
+    if both:
+        packages[out.with_name(carried.PACKAGE)] = carried.build(spec)
+    count = sum(len(files) for files in packages.values())
     if arguments.check:
-        lines = output.differences(files, out)
+        lines = [line for out, files in packages.items() for line in output.differences(files, out)]
         for line in lines:
             print(line)  # noqa: T201  # the answer of --check
         if lines:
-            _complain(f"{len(lines)} of {len(files)} files differ from spec/; run scripts/generate")
+            _complain(f"{len(lines)} of {count} files differ from spec/; run scripts/generate")
         return 1 if lines else 0
-    if output.differences(files, out):
-        output.replace(files, out)
+    for out, files in packages.items():
+        if output.differences(files, out):
+            output.replace(files, out)
     seconds = time.monotonic() - started
-    print(f"{len(files)} files in {out} ({seconds:.1f} s)", file=sys.stderr)  # noqa: T201  # a program
+    print(f"{count} files in {', '.join(map(str, packages))} ({seconds:.1f} s)", file=sys.stderr)  # noqa: T201  # a program
     return 0
 
 

@@ -52,6 +52,11 @@ def package(description: str, exports: Mapping[str, Sequence[str]]) -> str:
     return template.render(description=description, exports=list(exports.items()), names=names)
 
 
+def carried() -> str:
+    """Return the code of `evertoken_spec/__init__.py`, which reads the documents beside it."""
+    return _environment().get_template("carried.py.jinja").render()
+
+
 def docstring(text: str, indent: int) -> str:
     """Return a text as a docstring of which no part can end early."""
     margin = " " * indent
