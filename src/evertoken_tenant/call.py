@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evertoken_tenant.feed import Stream
+
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Row: TypeAlias = dict[str, Json]
 
@@ -34,11 +36,12 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """One response, headers in lower case."""
+    """One response, headers in lower case. Where there is a `stream`, it is sent in the place of a body."""
 
     status: int
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     body: bytes = dataclasses.field(default=b"", repr=False)
+    stream: Stream | None = dataclasses.field(default=None, repr=False)
 
     def adding(self, headers: Mapping[str, str]) -> Answer:
         """Return this answer with more headers; those it has already stay."""

@@ -13,6 +13,8 @@ from evertoken_tenant.paging import DEFAULT_ROWS, Cursors
 from evertoken_tenant.view import selected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from evertoken_tenant.applications import Applications
     from evertoken_tenant.operation import Asked
 
@@ -61,11 +63,11 @@ def _connection(name: str, strategy: str, label: str) -> Row:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClientConnections:
-    """The operation, over the applications. Every application may use all connections of the seed."""
+    """The operation, over the applications. `usable` returns the connections of one, with their places."""
 
     applications: Applications
     cursors: Cursors
-    connections: tuple[Row, ...] = dataclasses.field(default_factory=seeded_connections)
+    usable: Callable[[str], Sequence[tuple[int, Row]]]
 
     def get(self, asked: Asked) -> Answer:
         """Return a page by checkpoint, of the strategies asked for."""
@@ -77,7 +79,7 @@ class ClientConnections:
         after = self.cursors.read(of, asked.query.text("from")) if "from" in asked.query else -1
         rows = [
             (place, row)
-            for place, row in enumerate(self.connections)
+            for place, row in self.usable(client_id)
             if place > after and (not strategies or row["strategy"] in strategies)
         ]
         take = asked.query.whole("take", DEFAULT_ROWS)

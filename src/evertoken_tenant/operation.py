@@ -12,7 +12,7 @@ from evertoken_tenant.refusal import refuse
 from evertoken_tenant.schema import MismatchError, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from evertoken_tenant.tokens import Grant
 
@@ -38,19 +38,6 @@ class Operation:
     query: Parameters = dataclasses.field(default_factory=dict[str, Schema])
     body: Schema | None = None
 
-    def path_values(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """Return the values of the path's parameters, None where the path is another one."""
-        own = self.path.strip("/").split("/")
-        if len(own) != len(segments):
-            return None
-        values: dict[str, str] = {}
-        for mine, given in zip(own, segments, strict=True):
-            if mine.startswith("{") and given:
-                values[mine[1:-1]] = given
-            elif mine != given:
-                return None
-        return values
-
     def answer(self, call: Call, path: Mapping[str, str], grant: Grant) -> Answer:
         """Check scopes, query and body, in this order, and carry the operation out."""
         if not grant.scopes & set(self.scopes.split()):
@@ -61,22 +48,6 @@ class Operation:
         query = parse_query(call.query, self.query)
         body = {} if self.body is None else _parse_body(call, self.body)
         return self.carry_out(Asked(path, query, body, grant.scopes))
-
-
-def find(operations: Sequence[Operation], method: str, path: str) -> tuple[Operation, dict[str, str]]:
-    """Return the operation and the values of its path. Raises RefusedError: 404, or 405 with Allow."""
-    segments = [urllib.parse.unquote(segment) for segment in path.removeprefix("/").split("/")]
-    allowed: dict[str, tuple[Operation, dict[str, str]]] = {}
-    for operation in operations:
-        values = operation.path_values(segments)
-        if values is not None:
-            # The first one counts: a fixed path stands before one with a parameter in its place.
-            allowed.setdefault(operation.method, (operation, values))
-    if not allowed:
-        raise refuse(404, "Not Found")
-    if method not in allowed:
-        raise refuse(405, "Method Not Allowed", headers={"allow": ", ".join(sorted(allowed))})
-    return allowed[method]
 
 
 def _parse_body(call: Call, schema: Schema) -> Row:

@@ -6,21 +6,24 @@ import dataclasses
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from evertoken_tenant.call import Answer
 from evertoken_tenant.discovery import discover
 from evertoken_tenant.faults import Drop, Faults, Kind
 from evertoken_tenant.observed import Observed, Record
-from evertoken_tenant.operation import Operation, find
 from evertoken_tenant.refusal import RefusedError, api_error, refuse, token_error
 from evertoken_tenant.site import API_PATH, Site
-from evertoken_tenant.token_endpoint import exchange
-from evertoken_tenant.tokens import Tokens
+from evertoken_tenant.special.grants import granted
+from evertoken_tenant.special.jobs import EXPORTS, export
+from evertoken_tenant.token_endpoint import client_of, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from evertoken_tenant.api import Api
     from evertoken_tenant.applications import Applications
-    from evertoken_tenant.call import Answer, Call
+    from evertoken_tenant.call import Call
     from evertoken_tenant.limits import TokenBucket
+    from evertoken_tenant.tokens import Grant, Tokens
 
 _CORRELATION_ID_MOST: Final = 64  # characters; a longer one is not accepted
 
@@ -40,11 +43,11 @@ class Pipeline:
     site: Site
     clock: Callable[[], float]
     applications: Applications
-    operations: Sequence[Operation]
+    api: Api
     scopes: Sequence[str]
     lifetime: int
     buckets: dict[Kind, TokenBucket]
-    tokens: Tokens = dataclasses.field(default_factory=Tokens)
+    tokens: Tokens
     faults: Faults = dataclasses.field(default_factory=Faults)
     observed: Observed = dataclasses.field(default_factory=Observed)
 
@@ -66,9 +69,18 @@ class Pipeline:
         if kind is not None:
             return self._limited(call, kind, name, now)
         try:
+            if call.path.startswith(EXPORTS):
+                return self._exported(call)
             return discover(call, site=self.site, name=name, tokens=self.tokens)
         except RefusedError as refused:
             return refused.answer
+
+    def _exported(self, call: Call) -> Answer:
+        with self.api.world.state.lock:
+            content = export(self.api.world, call.path.removeprefix(EXPORTS))
+        if content is None:
+            raise refuse(404, "Not Found")
+        return Answer(200, {"content-type": "application/gzip"}, content)
 
     def _limited(self, call: Call, kind: Kind, name: str, now: float) -> Answer | None:
         allowance = self.buckets[kind].take(now) if kind in self.buckets else None
@@ -90,23 +102,39 @@ class Pipeline:
             return refused.answer
 
     def _exchange(self, call: Call, name: str, now: float) -> Answer:
-        return exchange(
-            call,
-            site=self.site,
-            name=name,
-            applications=self.applications,
-            tokens=self.tokens,
-            granted=tuple(self.scopes),
-            lifetime=self.lifetime,
-            now=now,
-        )
+        world, client_id = self.api.world, client_of(call)
+        try:
+            answer = exchange(
+                call,
+                site=self.site,
+                name=name,
+                applications=self.applications,
+                tokens=self.tokens,
+                granted=self._granted,
+                lifetime=self.lifetime,
+                now=now,
+            )
+        except RefusedError:
+            world.journal.add("feccft", world.moment(), "Failed exchange", client_id=client_id)
+            raise
+        description = "Client Credentials for Access Token"
+        world.journal.add("seccft", world.moment(), description, client_id=client_id)
+        return answer
+
+    def _granted(self, client_id: str) -> Sequence[str] | None:
+        """Return the scopes that an application may have for the API, None for one without a grant."""
+        if client_id == self.applications.own_id:
+            return self.scopes
+        with self.api.world.state.lock:
+            return granted(self.api.world, client_id, self.site.is_audience)
 
     def _operate(self, call: Call, name: str, now: float) -> Answer:
-        operation, values = find(self.operations, call.method, call.path.removeprefix(API_PATH))
-        token = _bearer(call.headers.get("authorization"))
-        issuer = self.site.issuer(name)
-        grant = self.tokens.verify(token, issuer=issuer, audience=self.site.audience, now=now)
-        return operation.answer(call, values, grant)
+        def verify() -> Grant:
+            token = _bearer(call.headers.get("authorization"))
+            issuer = self.site.issuer(name)
+            return self.tokens.verify(token, issuer=issuer, audience=self.site.audience, now=now)
+
+        return self.api.answer(call, call.path.removeprefix(API_PATH), verify)
 
 
 def _kind(path: str) -> Kind | None:

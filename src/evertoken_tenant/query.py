@@ -10,6 +10,8 @@ from evertoken_tenant.refusal import refuse
 from evertoken_tenant.schema import Flag, Many, MismatchError, Schema, Whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evertoken_tenant.call import Json
 
 Parameters: TypeAlias = Mapping[str, Schema]
@@ -20,6 +22,10 @@ class Query:
 
     def __init__(self, values: Mapping[str, Json]) -> None:
         self._values = values
+
+    def items(self) -> Iterable[tuple[str, Json]]:
+        """Return all that was given."""
+        return self._values.items()
 
     def __contains__(self, name: str) -> bool:
         return name in self._values

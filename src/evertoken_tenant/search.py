@@ -1,4 +1,4 @@
-"""The filters of the list of applications."""
+"""Filters: those of the list of applications, and searches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from evertoken_tenant.call import Row
+from evertoken_tenant.call import Json, Row
 from evertoken_tenant.refusal import refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from evertoken_tenant.query import Query
 
 Test: TypeAlias = Callable[[Row], bool]
@@ -29,7 +31,7 @@ def filters(query: Query) -> Sequence[Test]:
     if "external_client_id" in query:
         tests.append(_equal("external_client_id", query.text("external_client_id")))
     if query.text("q"):
-        tests.extend(_terms(query.text("q")))
+        tests.extend(terms(query.text("q")))
     return tests
 
 
@@ -37,7 +39,7 @@ def _equal(field: str, value: str | bool) -> Test:  # noqa: FBT001  # the value 
     return lambda row: row.get(field) == value
 
 
-def _terms(text: str) -> Sequence[Test]:
+def terms(text: str) -> Sequence[Test]:
     """Return the tests of `field:value` terms joined by AND; a term without a field is for the name."""
     tests: list[Test] = []
     for term in re.split(r"\s+AND\s+", text.strip()):
@@ -54,12 +56,28 @@ def _matches(field: str, value: str, *, anywhere: bool) -> Test:
     parts = value.casefold().split("*")
 
     def test(row: Row) -> bool:
-        own = row.get(field)
-        if own is None or isinstance(own, (dict, list)):
-            return False
-        return _fits(["", *parts, ""] if anywhere else parts, str(own).casefold())
+        return any(
+            _fits(["", *parts, ""] if anywhere else parts, _text(own))
+            for own in _values(row, field.split("."))
+        )
 
     return test
+
+
+def _text(value: Json) -> str:
+    return str(value).casefold()
+
+
+def _values(value: Json, steps: Sequence[str]) -> Iterator[Json]:
+    """Give the plain values at a place such as `identities.connection`, in every item of arrays."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _values(item, steps)
+    elif not steps:
+        if value is not None and not isinstance(value, dict):
+            yield value
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from _values(value[steps[0]], steps[1:])
 
 
 def _fits(parts: Sequence[str], text: str) -> bool:

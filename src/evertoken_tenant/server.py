@@ -19,8 +19,11 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from evertoken_tenant.call import MAX_BODY, Answer, Call
+from evertoken_tenant.feed import HEARTBEAT
+from evertoken_tenant.streaming import BEAT
 
 if TYPE_CHECKING:
+    from evertoken_tenant.feed import Stream
     from evertoken_tenant.tenant import Tenant
 
 # ASGI's own types are as loose as this.
@@ -116,7 +119,7 @@ class _Uvicorn(uvicorn.Server):
         elif self._end.is_set():
             await _until_closed(receive)
         else:
-            await _write(reply.answer, send)
+            await _write(reply.answer, receive, send)
 
     def _close(self, scope: Message) -> None:
         for connection in list(self.server_state.connections):
@@ -147,13 +150,48 @@ async def _read(scope: Message, receive: Receive) -> Call | None:
     return Call(scope["method"], host, path, query, headers, bytes(body))
 
 
-async def _write(answer: Answer, send: Send) -> None:
+async def _write(answer: Answer, receive: Receive, send: Send) -> None:
     headers = dict(answer.headers)
-    if answer.status != 204:
+    if answer.status != 204 and answer.stream is None:
         headers["content-length"] = str(len(answer.body))
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": answer.body})
+    if answer.stream is None:
+        await send({"type": "http.response.body", "body": answer.body})
+    else:
+        await _follow(answer.stream, receive, send)
+
+
+async def _follow(stream: Stream, receive: Receive, send: Send) -> None:
+    """Send what happens, until the stream ends or the client is gone."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        # Told by whichever thread changes something, even while the loop is being closed.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(changed.set)
+
+    closed = asyncio.ensure_future(_until_closed(receive))
+    stream.feed.listen(wake)
+    try:
+        while not closed.done():
+            changed.clear()
+            chunk = stream.take()
+            if chunk is None:
+                await send({"type": "http.response.body", "body": b""})
+                return
+            if not chunk:
+                waiting = asyncio.ensure_future(changed.wait())
+                done, _ = await asyncio.wait(
+                    (waiting, closed), timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+                )
+                waiting.cancel()
+                chunk = b"" if done else BEAT
+            if chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    finally:
+        stream.feed.unlisten(wake)
+        closed.cancel()
 
 
 async def _until_closed(receive: Receive) -> None:

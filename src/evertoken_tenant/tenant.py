@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+import evertoken_spec
+from evertoken_tenant import seeding
+from evertoken_tenant.api import Api
 from evertoken_tenant.applications import Applications
 from evertoken_tenant.call import Call
 from evertoken_tenant.cimd import Cimd
@@ -16,19 +19,25 @@ from evertoken_tenant.clients import Clients
 from evertoken_tenant.connections import ClientConnections
 from evertoken_tenant.credentials import Keeper
 from evertoken_tenant.faults import Drop, FaultBody, Kind, fault_answer
+from evertoken_tenant.feed import Feed
+from evertoken_tenant.journal import Journal
 from evertoken_tenant.limits import TokenBucket
 from evertoken_tenant.paging import Cursors
 from evertoken_tenant.pipeline import Pipeline, Reply
 from evertoken_tenant.refusal import api_error, token_error
 from evertoken_tenant.routes import operations
 from evertoken_tenant.site import Site
+from evertoken_tenant.special.grants import connections_of
+from evertoken_tenant.state import State
+from evertoken_tenant.streaming import FeedBody
 from evertoken_tenant.token_endpoint import access_claims
+from evertoken_tenant.tokens import Tokens
+from evertoken_tenant.work import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from evertoken_tenant.observed import Record
-    from evertoken_tenant.operation import Operation
 
 _TOKEN_CODES: Final = {
     400: "invalid_request",
@@ -72,8 +81,25 @@ class Tenant:
         applications = Applications(seed=seed, count=clients)
         own = applications.get(applications.own_id)
         self._last_secret = "" if own is None else str(own.row["client_secret"])
-        known = _make_operations(applications, clock)
-        every = {scope for operation in known for scope in operation.scopes.split()}
+        tokens, cursors, keeper = Tokens(), Cursors(clock), Keeper(clock)
+        world = World(
+            state=State(seed),
+            applications=applications,
+            cursors=cursors,
+            journal=Journal(),
+            feed=Feed(),
+            tokens=tokens,
+            clock=clock,
+            site=lambda: self._inside.site,
+        )
+        seeding.begin(world)
+        own_operations = operations(
+            Clients(applications, cursors, keeper),
+            ClientCredentials(applications, keeper),
+            ClientConnections(applications, cursors, lambda client_id: connections_of(world, client_id)),
+            Cimd(applications),
+        )
+        every = {scope for entry in evertoken_spec.index() for scope in entry.scopes}
         buckets: dict[Kind, TokenBucket] = {"api": TokenBucket(rate=rate_limit, burst=rate_burst)}
         if token_rate_limit is not None:
             buckets["token"] = TokenBucket(rate=token_rate_limit, burst=token_rate_burst)
@@ -81,10 +107,11 @@ class Tenant:
             site=Site(f"https://{domain}", custom_domains=frozenset(custom_domains)),
             clock=clock,
             applications=applications,
-            operations=known,
+            api=Api.of(world, own_operations),
             scopes=sorted(every) if scopes is None else list(scopes),
             lifetime=_checked_lifetime(token_lifetime),
             buckets=buckets,
+            tokens=tokens,
         )
 
     def __repr__(self) -> str:
@@ -200,6 +227,37 @@ class Tenant:
         """Let everything go well again, without delay."""
         self._inside.faults.clear()
 
+    def seed(self, collection: str, rows: Iterable[Mapping[str, object]]) -> list[str]:
+        """Put rows into the list of a path, such as users or organizations/org_1/members. Returns their ids.
+
+        Ids, times and what else a row must have are made where they are not given; nothing is checked and
+        nothing is logged. Users are of the connection Username-Password-Authentication unless they name
+        another. Raises ValueError for a path that has no list.
+        """
+        return seeding.seed(self._world, collection, rows)
+
+    def set(self, path: str, value: Mapping[str, object]) -> None:
+        """Set what has no list, such as tenants/settings, to a value as it is read."""
+        seeding.put(self._world, path, value)
+
+    def rows(self, collection: str) -> list[dict[str, Any]]:
+        """Return copies of what the tenant holds in the list of a path, secrets included."""
+        return seeding.held(self._world, collection)
+
+    @property
+    def follow_events(self) -> bool:
+        """Whether /events stays open for what comes; if not, streams end after what is there."""
+        return self._world.feed.follow
+
+    @follow_events.setter
+    def follow_events(self, follow: bool) -> None:
+        self._world.feed.follow = follow
+        self._world.feed.wake()
+
+    @property
+    def _world(self) -> World:
+        return self._inside.api.world
+
     def issue_token(self, *, scopes: Iterable[str] | None = None) -> str:
         """Return an access token without a token request, of all scopes granted or of any others."""
         inside = self._inside
@@ -244,9 +302,10 @@ class Tenant:
             raise httpx.RemoteProtocolError(
                 "Server disconnected without sending a response.", request=request
             )
-        return httpx.Response(
-            reply.answer.status, headers=dict(reply.answer.headers), content=reply.answer.body
-        )
+        status, fields = reply.answer.status, dict(reply.answer.headers)
+        if reply.answer.stream is not None:
+            return httpx.Response(status, headers=fields, stream=FeedBody(reply.answer.stream))
+        return httpx.Response(status, headers=fields, content=reply.answer.body)
 
     def respond(self, call: Call) -> Reply:
         """Return what comes back, without waiting for the delay. The call counts from here on."""
@@ -263,13 +322,3 @@ def _checked_lifetime(seconds: int) -> int:
     if seconds < 1:
         raise ValueError(f"token_lifetime: {seconds} is less than one second")
     return seconds
-
-
-def _make_operations(applications: Applications, clock: Callable[[], float]) -> tuple[Operation, ...]:
-    cursors, keeper = Cursors(clock), Keeper(clock)
-    return operations(
-        Clients(applications, cursors, keeper),
-        ClientCredentials(applications, keeper),
-        ClientConnections(applications, cursors),
-        Cimd(applications),
-    )

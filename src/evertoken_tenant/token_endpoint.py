@@ -9,10 +9,10 @@ import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from evertoken_tenant.call import MAX_BODY, Answer, Call, Json, Row, json_answer, load
-from evertoken_tenant.refusal import refuse_token
+from evertoken_tenant.refusal import RefusedError, refuse_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from evertoken_tenant.applications import Application, Applications
     from evertoken_tenant.site import Site
@@ -75,6 +75,15 @@ def parse_basic(header: str) -> tuple[str, str] | None:
     return (urllib.parse.unquote_plus(client_id), urllib.parse.unquote_plus(secret)) if colon else None
 
 
+def client_of(call: Call) -> str:
+    """Return the id of the application that a token request names, empty where none can be read."""
+    pair = parse_basic(call.headers.get("authorization", ""))
+    try:
+        return pair[0] if pair else parse_form(call).get("client_id", "")
+    except RefusedError:
+        return ""
+
+
 def exchange(
     call: Call,
     *,
@@ -82,13 +91,14 @@ def exchange(
     name: str,
     applications: Applications,
     tokens: Tokens,
-    granted: tuple[str, ...],
+    granted: Callable[[str], Sequence[str] | None],
     lifetime: int,
     now: float,
 ) -> Answer:
     """Return the answer with an access token. Raises RefusedError.
 
-    `name` is the domain that was called, `granted` what the tenant's own application may do.
+    `name` is the domain that was called; `granted` returns what an application may do, None where it has no
+    grant.
     """
     if call.method != "POST":
         raise refuse_token(405, "method_not_allowed", "Use POST")
@@ -96,10 +106,11 @@ def exchange(
     _check_grant_type(form)
     application = _authenticate(call, form, applications)
     audience = _check_audience(form, site)
-    if application.client_id != applications.own_id:
+    allowed = granted(application.client_id)
+    if allowed is None:
         problem = f"Client is not authorized to access '{audience}': it has no grant for this API"
         raise refuse_token(403, "access_denied", problem)
-    scope = " ".join(_scopes(form, granted))
+    scope = " ".join(_scopes(form, allowed))
     claims = access_claims(
         site, name, client_id=application.client_id, scope=scope, now=now, lifetime=lifetime
     )
@@ -180,7 +191,7 @@ def _check_audience(form: Mapping[str, str], site: Site) -> str:
     return audience
 
 
-def _scopes(form: Mapping[str, str], granted: tuple[str, ...]) -> list[str]:
+def _scopes(form: Mapping[str, str], granted: Sequence[str]) -> list[str]:
     wanted = form.get("scope", "").split()
     refused = [scope for scope in wanted if scope not in granted]
     if refused:

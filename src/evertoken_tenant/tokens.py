@@ -106,6 +106,12 @@ class Tokens:
             self._keys = (fresh, *previous)
             self._verified.clear()
 
+    def drop_key(self, kid: str) -> None:
+        """Refuse the tokens that a key has signed."""
+        with self._lock:
+            self._keys = tuple(key for key in self._keys if key.kid != kid)
+            self._verified.clear()
+
     def revoke(self) -> None:
         """Refuse every token issued so far."""
         self._epoch = secrets.token_hex(6)
