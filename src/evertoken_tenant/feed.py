@@ -12,7 +12,7 @@ from evertoken_tenant.call import Row, dump
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST: Final = 10_000  # events; older ones are forgotten
+MOST: Final = 10_000  # events; older ones are forgotten
 HEARTBEAT: Final = 15.0  # seconds without an event, after which a comment is sent
 
 
@@ -31,7 +31,7 @@ class Feed:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._events: collections.deque[Event] = collections.deque(maxlen=_MOST)
+        self._events: collections.deque[Event] = collections.deque(maxlen=MOST)
         self._next = 1
         self._listeners: list[Callable[[], None]] = []
         self.follow = True

@@ -206,7 +206,9 @@ def _told(work: Work, value: Json) -> Json:
     """Return a setting with what the path says of it."""
     if not isinstance(value, dict):
         return value
-    about: Row = {name: given for name, given in work.path.items() if name != "id"}
+    success = work.described.success()
+    known = names(success.schema) if success.schema else frozenset[str]()
+    about: Row = {name: given for name, given in work.path.items() if name != "id" and name in known}
     if work.described.template.startswith("/connections/{}/"):
         connection = work.state.collection("/connections").get(work.path["id"]) or {}
         about |= {f"connection_{name}": connection.get(name) for name in ("id", "name")}

@@ -10,6 +10,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from evertoken_tenant.call import dump
 from evertoken_tenant.described import document
 from evertoken_tenant.schema import FORMATS, MismatchError, is_https_url, kind_of
 
@@ -77,6 +78,7 @@ def _is_tag(of: Problem, cause: Problem) -> bool:
 def _sentence(error: Problem) -> str:
     limit, value = error.validator_value, cast("Json", error.instance)
     size = len(value) if isinstance(value, (str, list, dict)) else 0
+    shown = value if isinstance(value, str) else dump(value)
     sentences: Mapping[str, Callable[[], str]] = {
         "type": lambda: f"Expected type {_types(limit)} but found type {kind_of(value)}",
         "required": lambda: f"Missing required property: {_missing(error)}",
@@ -85,8 +87,8 @@ def _sentence(error: Problem) -> str:
         "maxLength": lambda: f"String is too long ({size} chars), maximum {limit}",
         "pattern": lambda: f"String does not match pattern: {limit}",
         "format": lambda: f"Object didn't pass validation for format {limit}: {value}",
-        "enum": lambda: f"No enum match for: {value}",
-        "const": lambda: f"No enum match for: {value}",
+        "enum": lambda: f"No enum match for: {shown}",
+        "const": lambda: f"No enum match for: {shown}",
         "minimum": lambda: f"Value {value} is less than minimum {limit}",
         "maximum": lambda: f"Value {value} is greater than maximum {limit}",
         "minItems": lambda: f"Array is too short ({size}), minimum {limit}",

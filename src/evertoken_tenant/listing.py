@@ -65,6 +65,8 @@ def _item_schema(shape: Row) -> Row:
 
 def _passes(one: Row, name: str, value: Json, fields: frozenset[str]) -> bool:
     """Tell whether a row has the value of a filter; filters that name no property let everything through."""
+    if name.endswith("_filter"):
+        return str(value).casefold() in str(one.get(name.removesuffix("_filter"), "")).casefold()
     snake = name.removeprefix("is_")
     if name not in fields and snake not in fields:
         return True

@@ -83,7 +83,7 @@ def read_query(described: Described, text: str) -> Query:
         values[name] = _value(known[name], raw, values.get(name))
     for name, parameter in known.items():
         if name in values:
-            _check(_of_values(parameter.schema), values[name], name, "Query", "invalid_query_string")
+            _check(parameter.schema, values[name], name, "Query", "invalid_query_string")
         elif parameter.required:
             raise _bad(
                 "Query", MismatchError(f"Missing required property: {name}", ""), "invalid_query_string"
@@ -104,13 +104,6 @@ def _value(parameter: Parameter, raw: str, earlier: Json) -> Json:
     if kind == "boolean":
         return {"true": True, "false": False}.get(raw, raw)
     return raw
-
-
-def _of_values(schema: Row) -> Row:
-    """Return the schema for converted values: booleans are written as texts where they are enumerated."""
-    if schema.get("type") != "boolean" or "enum" not in schema:
-        return schema
-    return {**schema, "enum": [value == "true" for value in items(schema["enum"])]}
 
 
 def read_body(described: Described, call: Call) -> Json:

@@ -103,7 +103,7 @@ def _computed() -> frozenset[str]:
         for entry in evertoken_spec.index()
         if entry.key in HANDLERS and entry.method == "GET"
     }
-    own = {"/users", "/actions/actions", "/resource-servers", "/connections/{}/keys", "/logs"}
+    own = {"/users", "/actions/actions", "/resource-servers", "/connections/{}/keys", "/logs", "/user-blocks"}
     return frozenset(found - own) | {"/clients/{}/credentials"}
 
 

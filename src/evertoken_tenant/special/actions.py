@@ -26,7 +26,9 @@ def _stamped_secrets(work: Work, given: Row) -> Row:
     """Return the body with the time at which each secret was set; their values are in no answer."""
     if "secrets" not in given:
         return given
-    secrets: list[Json] = [{**row(one), "updated_at": work.world.moment()} for one in items(given["secrets"])]
+    secrets: list[Json] = [
+        {"name": row(one).get("name"), "updated_at": work.world.moment()} for one in items(given["secrets"])
+    ]
     return {**given, "secrets": secrets}
 
 
