@@ -26,9 +26,10 @@ referencing: Any = importlib.import_module("referencing")
 draft: Any = importlib.import_module("referencing.jsonschema").DRAFT202012
 
 _BY_FORMAT = {
-    "date-time": "2027-03-04T05:06:07.000Z",
+    "date-time": "2027-03-04T05:06:07Z",
     "date": "2027-03-04",
     "email": "sample@example.org",
+    "email-or-empty": "sample@example.org",
     "ipv4": "198.51.100.7",
     "ipv6": "2001:db8::7",
     "cidr": "198.51.100.0/24",
@@ -97,7 +98,7 @@ def sample(schema: Json, *, whole: bool = False, depth: int = 0) -> Any:
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
-        return schema["enum"][0]
+        return schema["enum"][-1 if whole else 0]
     branches: list[Json] = schema.get("oneOf") or schema.get("anyOf") or []
     if branches and "properties" not in schema:
         return sample(branches[0], whole=whole, depth=depth + 1)
@@ -114,7 +115,9 @@ def sample(schema: Json, *, whole: bool = False, depth: int = 0) -> Any:
 
 def _object(schema: Json, *, whole: bool, depth: int) -> Json:
     properties: Json = schema.get("properties", {})
-    wanted = list(properties) if whole and depth < 6 else schema.get("required", ())
+    required: list[str] = schema.get("required", [])
+    every = [*required, *(name for name in properties if name not in required)]
+    wanted = every[: schema.get("maxProperties")] if whole and depth < 6 else required
     found = {
         name: sample(properties[name], whole=whole, depth=depth + 1) for name in wanted if name in properties
     }

@@ -139,6 +139,9 @@ def _object(schema: Row, value: Row, depth: int) -> Row:
         # A name that is required and not allowed can only be left out.
         if name not in found and (name in properties or more is not False):
             found[name] = _make(row(properties.get(name)), depth + 1)
+    most = schema.get("maxProperties")
+    if isinstance(most, int):
+        found = dict(list(found.items())[:most])
     least = schema.get("minProperties", 0)
     for name in [*properties, "text"]:
         if isinstance(least, int) and len(found) < least and name not in found:

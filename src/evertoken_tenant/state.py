@@ -39,6 +39,8 @@ class Collection:
     def __init__(self) -> None:
         self._rows: dict[str, tuple[int, Row]] = {}
         self._next = 0
+        # By field and folded value: the ids of rows. Only of fields that were asked for.
+        self._known: dict[str, dict[str, set[str]]] = {}
 
     def get(self, row_id: str) -> Row | None:
         """Return a row, None where there is none."""
@@ -50,11 +52,31 @@ class Collection:
         found = self._rows.get(row_id)
         if found is None:
             self._next += 1
+        else:
+            self._forget(row_id, found[1])
         self._rows[row_id] = (self._next if found is None else found[0], row)
+        for field, known in self._known.items():
+            known.setdefault(_folded(row.get(field)), set()).add(row_id)
 
     def drop(self, row_id: str) -> bool:
         """Remove a row. Returns whether there was one."""
-        return self._rows.pop(row_id, None) is not None
+        gone = self._rows.pop(row_id, None)
+        if gone is not None:
+            self._forget(row_id, gone[1])
+        return gone is not None
+
+    def _forget(self, row_id: str, row: Row) -> None:
+        for field, known in self._known.items():
+            known[_folded(row.get(field))].discard(row_id)
+
+    def having(self, field: str, text: Json) -> list[Row]:
+        """Return the rows that have a text in a field, in any case, in order; quick where there are many."""
+        if field not in self._known:
+            known = self._known[field] = {}
+            for row_id, (_, row) in self._rows.items():
+                known.setdefault(_folded(row.get(field)), set()).add(row_id)
+        found = [self._rows[row_id] for row_id in self._known[field].get(_folded(text), ())]
+        return [row for _, row in sorted(found, key=lambda one: one[0])]
 
     def placed(self) -> list[tuple[int, Row]]:
         """Return all rows with their places, in order."""
@@ -72,7 +94,7 @@ class Collection:
         """Remove the rows that have a value in a field. Returns how many they were."""
         gone = [row_id for row_id, (_, row) in self._rows.items() if row.get(field) == value]
         for row_id in gone:
-            del self._rows[row_id]
+            self.drop(row_id)
         return len(gone)
 
     def __contains__(self, row_id: str) -> bool:
@@ -80,6 +102,10 @@ class Collection:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def _folded(value: Json) -> str:
+    return str(value or "").casefold()
 
 
 @dataclasses.dataclass(slots=True)

@@ -72,16 +72,13 @@ def _there() -> Exception:
 
 def _check_free(world: World, given: Row, own: str) -> None:
     """Raise RefusedError: 409 where another user of the connection has what tells users apart."""
-    for user in world.state.collection("/users").rows():
-        same = any(row(one).get("connection") == given.get("connection") for one in items(user["identities"]))
-        for field in ("email", "username", "phone_number"):
-            value = given.get(field)
-            if same and user["user_id"] != own and value and _folded(user.get(field)) == _folded(value):
+    for field in ("email", "username", "phone_number"):
+        for user in world.state.collection("/users").having(field, given[field]) if given.get(field) else ():
+            same = any(
+                row(one).get("connection") == given.get("connection") for one in items(user["identities"])
+            )
+            if same and user["user_id"] != own:
                 raise _there()
-
-
-def _folded(value: Json) -> str:
-    return str(value or "").casefold()
 
 
 def _create(work: Work) -> Answer:
@@ -124,8 +121,7 @@ def _list(work: Work) -> Answer:
 
 
 def _by_email(work: Work) -> Answer:
-    wanted = _folded(work.query.text("email"))
-    rows = [user for user in work.state.collection("/users").rows() if _folded(user.get("email")) == wanted]
+    rows = work.state.collection("/users").having("email", work.query.text("email"))
     return listed(work, rows, filtered=["email"])
 
 
