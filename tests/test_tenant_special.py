@@ -548,3 +548,67 @@ def test_the_secrets_of_a_hook_are_named_and_not_shown() -> None:
     shown = client.get(f"/hooks/{hook}/secrets").json()
     assert list(shown) == ["B"]
     assert "hidden" not in shown.values()
+
+
+def test_an_api_is_known_by_its_identifier_too() -> None:
+    """Reading, changing and deleting take either; grants for it go with it."""
+    tenant, client = make()
+    api = resource_server(client, "read:orders")
+    path = f"/resource-servers/{API.replace('/', '%2F')}"
+    assert done(client.get(path), 200)["id"] == api
+    assert ids(client.get("/resource-servers", params={"identifiers": API}).json()) == [api]
+    body = {"client_id": tenant.client_id, "audience": API, "scope": ["read:orders"]}
+    grant = done(client.post("/client-grants", json=body), 201)["id"]
+    done(client.delete(path), 204)
+    done(client.get(f"/client-grants/{grant}"), 404)
+    refused(client.post("/client-grants", json=body), 404, "resource server does not exist")
+
+
+def test_the_default_domain_is_the_tenants_own_until_another_is_named() -> None:
+    """Only domains of the tenant can be the default one."""
+    tenant, client = make()
+    assert done(client.get("/custom-domains/default"), 200)["domain"] == tenant.domain
+    body = {"domain": "login.example.org", "type": "auth0_managed_certs"}
+    made = done(client.post("/custom-domains", json=body), 201)
+    path = f"/custom-domains/{made['custom_domain_id']}"
+    assert done(client.post(f"{path}/test"), 200)["success"] is False
+    assert done(client.post(f"{path}/verify"), 200)["status"] == "ready"
+    assert done(client.post(f"{path}/test"), 200)["success"] is True
+    assert done(client.get("/custom-domains/default"), 200)["domain"] == "login.example.org"
+    chosen = client.patch("/custom-domains/default", json={"domain": tenant.domain})
+    assert done(chosen, 200)["domain"] == tenant.domain
+    refused(client.patch("/custom-domains/default", json={"domain": "no.example.org"}), 400, "domain")
+
+
+def test_a_user_of_a_connection_is_deleted_by_address() -> None:
+    """The one of the connection goes, with roles and all; a namesake at another connection stays."""
+    tenant, client = make()
+    ada, other, reader = user(client), user(client, connection="email"), role(client)
+    done(client.post(f"/roles/{reader}/users", json={"users": [ada, other]}), 200)
+    connection = next(one["id"] for one in tenant.rows("connections") if one["name"] == DATABASE)
+    query = {"email": "ada@example.org"}
+    done(client.delete(f"/connections/{connection}/users", params=query), 204)
+    done(client.get(f"/users/{ada}"), 404)
+    assert ids(client.get(f"/roles/{reader}/users").json(), "user_id") == [other]
+    done(client.delete(f"/connections/{connection}/users", params=query), 404)
+
+
+def test_a_module_is_published_and_rolled_back() -> None:
+    """A version keeps the code that it was made of."""
+    _, client = make()
+    made = done(client.post("/actions/modules", json={"name": "m", "code": "1", "publish": True}), 201)
+    assert (made["latest_version_number"], made["all_changes_published"]) == (1, True)
+    path = f"/actions/modules/{made['id']}"
+    assert done(client.patch(path, json={"code": "2"}), 200)["all_changes_published"] is False
+    [version] = client.get(f"{path}/versions").json()["versions"]
+    back = client.post(f"{path}/rollback", json={"module_version_id": version["id"]})
+    assert done(back, 200)["code"] == "1"
+
+
+def test_the_status_of_a_flag_changes_by_a_call_of_its_own() -> None:
+    """What is sent to /status is the flag's status."""
+    tenant, client = make()
+    [flag] = tenant.seed("experimentation/feature-flags", [{"name": "f", "type": "self", "status": "draft"}])
+    path = f"/experimentation/feature-flags/{flag}"
+    done(client.post(f"{path}/status", json={"status": "active"}), 200)
+    assert client.get(path).json()["status"] == "active"
