@@ -73,7 +73,7 @@ LAYERS = [
     },
     {"setup", "sender"},
     {"client"},
-    {"cli", "__main__", "generate", "otel"},
+    {"cli", "__main__", "generate", "otel", "specdiff"},
 ]
 HTTPX = {
     "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "outcome",
