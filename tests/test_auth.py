@@ -662,6 +662,7 @@ def test_who_comes_just_after_an_outage_was_found_asks_nothing(time: FakeTime) -
         for _ in range(5):
             with pytest.raises(TokenError, match="500"):
                 client.get(CLIENTS_URL)
+            time.pass_(0.2)
         assert len(auth0.token_requests) == 3
         client.timeout = httpx.Timeout(15)
         began = time.monotonic

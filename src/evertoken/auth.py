@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+TIME_TO_ASK: Final = 1.0
+"""Seconds that a caller must have left after resting: what a token request takes, on a bad day."""
+
 LEASE_BUSY_WAIT: Final = 5.0
 """Seconds after which the token that another process is renewing is looked for in the store."""
 
@@ -222,8 +225,9 @@ class ManagementAuth(StepAuth):
 
     def _let_rest(self, renewal: Renewal, failure: TokenError, deadline: float) -> Steps[None]:
         """Wait as long as earlier failures tell to, or raise the last of them."""
-        # A refusal will be the same in a second; an outage may be over, if the caller can wait so long.
-        if not failure.transient or renewal.delay > deadline - self._clock.monotonic():
+        # A refusal will be the same in a second; an outage may be over, if the caller can wait and has
+        # time to ask then: one after the other that has none would be a storm.
+        if not failure.transient or renewal.delay + TIME_TO_ASK > deadline - self._clock.monotonic():
             error = failure.replica()
             error.retry_after = max(renewal.delay, error.retry_after or 0.0)
             raise error
