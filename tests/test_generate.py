@@ -1127,3 +1127,30 @@ def test_what_is_required_and_may_be_null_may_be_left_out(
     out = tmp_path / "null_api"
     assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
     assert load(out, "things.operations").create(name="n").body["from"] is None
+
+
+def test_a_page_is_no_larger_than_allowed(tmp_path: Path) -> None:
+    """Without arguments too: 50 rows, or as many as there may be."""
+    spec = small()
+    spec["paths"]["/things"]["get"]["parameters"] = [
+        _parameter("from", "string"),
+        _parameter("take", "integer", maximum=10),
+    ]
+    out = tmp_path / "few_api"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
+    assert "take: int | None = 10" in (out / "things" / "operations.py").read_text(encoding="utf-8")
+
+
+def test_one_envelope_may_serve_both_modes(tmp_path: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """It counts the rows where pages have numbers, and names the next one by checkpoint."""
+    spec = small()
+    spec["paths"]["/things"]["get"]["parameters"] += [
+        _parameter("page", "integer"),
+        _parameter("per_page", "integer"),
+        _parameter("include_totals", "boolean"),
+    ]
+    spec["components"]["schemas"]["ListThings"]["properties"]["total"] = {"type": "integer"}
+    out = tmp_path / "both_api"
+    assert main(["--spec", str(write(spec, tmp_path / "api.json")), "--out", str(out)]) == 0
+    paging = load(out, "things.operations").list().paging
+    assert paging.offset is paging.checkpoint is not None

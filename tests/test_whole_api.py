@@ -5,69 +5,44 @@ What is sent is held against the documents by a judge that the SDK and the local
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import inspect
 import json
+import keyword
 import operator
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-import evertoken_spec
 from evertoken import AsyncManagementClient, ManagementClient
 from evertoken_tenant import Clock, Tenant
 from evertoken_tenant.server import Server, serve
-from samples import Json, operation, problems, resolve, sample
-from test_tenant_operations import (
-    BEFORE,
-    BODIES,
-    IMPOSSIBLE,
-    QUERIES,
-    Stage,
-    arranged,
-    renamed,
-    settle,
-)
+from samples import Json, operation, problems, resolve
+from tenant_stage import ENTRIES, Stage, prepared
+from test_tenant_operations import IMPOSSIBLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+    import evertoken_spec
     from evertoken import Drift
 
-ENTRIES = evertoken_spec.index()
 each_operation = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.key)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A tenant behind a socket."""
-    tenant = Tenant(clients=2, clock=Clock(), rate_limit=1e6, rate_burst=10**6)
-    tenant.follow_events = False
-    with serve(tenant) as server:
-        yield server
+@dataclasses.dataclass
+class Place:
+    """A tenant behind a socket, how calls find there what they need, and what was seen of them."""
 
-
-@pytest.fixture(scope="module")
-def stage(server: Server) -> Stage:
-    """The same tenant, where calls find what they need."""
-    headers = {"authorization": f"Bearer {server.tenant.issue_token()}"}
-    http = httpx.Client(
-        transport=httpx.MockTransport(server.tenant),
-        base_url=f"{server.tenant.origin}/api/v2",
-        headers=headers,
-    )
-    return Stage(server.tenant, http)
-
-
-class Seen:
-    """What was sent, and what of the answers did not fit."""
-
-    def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
-        self.drift: list[Drift] = []
+    server: Server
+    stage: Stage
+    requests: list[httpx.Request] = dataclasses.field(default_factory=list[httpx.Request])
+    drift: list[Drift] = dataclasses.field(default_factory=list["Drift"])
 
     def note(self, response: httpx.Response) -> None:
         self.requests.append(response.request)
@@ -82,60 +57,59 @@ class Seen:
         assert entry.key in IMPOSSIBLE or drift == []
 
 
-@pytest.fixture(scope="module")
-def seen() -> Seen:
-    return Seen()
+@contextlib.contextmanager
+def place() -> Generator[Place]:
+    tenant = Tenant(clients=2, clock=Clock(), rate_limit=1e6, rate_burst=10**6)
+    tenant.follow_events = False
+    with serve(tenant) as server:
+        # Whose address is known from now on.
+        http = httpx.Client(
+            transport=httpx.MockTransport(tenant),
+            base_url=f"{tenant.origin}/api/v2",
+            headers={"authorization": f"Bearer {tenant.issue_token()}"},
+        )
+        with http:
+            yield Place(server, Stage(tenant, http))
 
 
 @pytest.fixture(scope="module")
-def client(server: Server, seen: Seen) -> Iterator[ManagementClient]:
-    with ManagementClient(
-        domain=server.url, token=server.tenant.issue_token(), on_drift=seen.drift.append
-    ) as client:
-        yield client
+def threads() -> Iterator[tuple[Place, ManagementClient]]:
+    with (
+        place() as there,
+        ManagementClient(
+            domain=there.server.url, token=there.server.tenant.issue_token(), on_drift=there.drift.append
+        ) as client,
+    ):
+        yield there, client
 
 
 @pytest.fixture(scope="module")
-def tasks() -> Iterator[BlockingPortal]:
-    """An event loop for all calls."""
-    with start_blocking_portal() as portal:
-        yield portal
-
-
-@pytest.fixture(scope="module")
-def async_client(server: Server, seen: Seen, tasks: BlockingPortal) -> Iterator[AsyncManagementClient]:
-    client = AsyncManagementClient(
-        domain=server.url, token=server.tenant.issue_token(), on_drift=seen.drift.append
-    )
-    with tasks.wrap_async_context_manager(client) as client:
-        yield client
+def tasks() -> Iterator[tuple[Place, AsyncManagementClient, BlockingPortal]]:
+    with place() as there, start_blocking_portal() as portal:
+        client = AsyncManagementClient(
+            domain=there.server.url, token=there.server.tenant.issue_token(), on_drift=there.drift.append
+        )
+        with portal.wrap_async_context_manager(client):
+            yield there, client, portal
 
 
 def arguments(
     stage: Stage, entry: evertoken_spec.Entry, method: Callable[..., object]
 ) -> tuple[list[str], Json]:
     """Return what to call a method with, after making what the call needs."""
-    described, ids = operation(entry), arranged(stage, entry.key)
-    settle(stage, entry.key, ids)
-    if entry.key in BEFORE:
-        BEFORE[entry.key](stage, ids)
-    parameters = [resolve(one) for one in described.get("parameters", ())]
-    given: Json = QUERIES.get(entry.key) or {
-        one["name"]: sample(one["schema"])
-        for one in parameters
-        if one["in"] == "query" and one.get("required")
-    }
+    wanted = prepared(stage, entry.key)
     names = {plain(name): name for name in inspect.signature(method).parameters}
-    body = resolve(described.get("requestBody", {}))
-    media = next(iter(body.get("content", ())), "")
-    if media == "multipart/form-data":
-        given = {"users": b"[]", "connection_id": stage.tenant.rows("connections")[0]["id"]}
-    elif media:
-        schema = body["content"][media]["schema"]
-        sent = BODIES[entry.key](stage, ids) if entry.key in BODIES else renamed(sample(schema))
-        given = {**given, "request": sent} if "request" in names else {**given, **sent}
-    path = [ids[name] for name in re.findall(r"\{([^{}]+)\}", entry.path)]
+    given: Json = {**wanted.query, **wanted.parts}
+    if wanted.has_body:
+        given |= {"request": wanted.body} if "request" in names else wanted.body
+    path = [wanted.path[name] for name in re.findall(r"\{([^{}]+)\}", entry.path)]
     return path, {names[plain(wire)]: value for wire, value in given.items()}
+
+
+def method_of(client: object, entry: evertoken_spec.Entry) -> Any:
+    """Return the method; one that is called as a word of Python is has an underscore."""
+    words = [f"{word}_" if keyword.iskeyword(word) else word for word in entry.key.split(".")]
+    return operator.attrgetter(".".join(words))(client)
 
 
 def plain(name: str) -> str:
@@ -166,37 +140,35 @@ def check(entry: evertoken_spec.Entry, request: httpx.Request) -> None:
 
 @each_operation
 def test_every_operation_is_called_by_a_thread(
-    client: ManagementClient, stage: Stage, seen: Seen, entry: evertoken_spec.Entry
+    threads: tuple[Place, ManagementClient], entry: evertoken_spec.Entry
 ) -> None:
     """Sent as documented; the answer is decoded, and fits."""
-    method = operator.attrgetter(entry.key)(client)
-    path, given = arguments(stage, entry, method)
-    result = method(*path, **given, request_options={"on_response": seen.note})
+    there, client = threads
+    method = method_of(client, entry)
+    path, given = arguments(there.stage, entry, method)
+    result = method(*path, **given, request_options={"on_response": there.note})
     if entry.key == "events.subscribe":
-        with result as events:
-            next(events, None)
-    seen.check(entry)
+        with result:
+            pass  # subscribed
+    there.check(entry)
 
 
 @each_operation
 def test_every_operation_is_called_by_a_task(
-    async_client: AsyncManagementClient,
-    tasks: BlockingPortal,
-    stage: Stage,
-    seen: Seen,
-    entry: evertoken_spec.Entry,
+    tasks: tuple[Place, AsyncManagementClient, BlockingPortal], entry: evertoken_spec.Entry
 ) -> None:
     """As by a thread."""
-    method = operator.attrgetter(entry.key)(async_client)
-    path, given = arguments(stage, entry, method)
+    there, client, portal = tasks
+    method = method_of(client, entry)
+    path, given = arguments(there.stage, entry, method)
 
     async def call() -> None:
-        result = method(*path, **given, request_options={"on_response": seen.note})
+        result = method(*path, **given, request_options={"on_response": there.note})
         if entry.key == "events.subscribe":
-            async with result as events:
-                await anext(events, None)
+            async with result:
+                pass  # subscribed
         else:
             await result
 
-    tasks.call(call)
-    seen.check(entry)
+    portal.call(call)
+    there.check(entry)

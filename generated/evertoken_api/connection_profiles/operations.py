@@ -26,7 +26,7 @@ _LIST_PAGING = Paging(
 
 
 def list(
-    *, from_: str | None = None, take: int | None = 50
+    *, from_: str | None = None, take: int | None = 10
 ) -> ListOperation[models.ConnectionProfile, models.ListConnectionProfilesPaginatedResponseContent]:
     """GET /connection-profiles as a value; `connection_profiles.list` sends it and tells of its arguments."""
     query, result = _paging.resolve(_LIST_PAGING, {"from": from_, "take": take})

@@ -32,7 +32,7 @@ class ConnectionProfiles:
         self,
         *,
         from_: str | None = None,
-        take: int | None = 50,
+        take: int | None = 10,
         request_options: RequestOptions | None = None,
     ) -> SyncPager[models.ConnectionProfile, models.ListConnectionProfilesPaginatedResponseContent]:
         """List connection profiles.
@@ -308,7 +308,7 @@ class AsyncConnectionProfiles:
         self,
         *,
         from_: str | None = None,
-        take: int | None = 50,
+        take: int | None = 10,
         request_options: RequestOptions | None = None,
     ) -> AsyncListCall[models.ConnectionProfile, models.ListConnectionProfilesPaginatedResponseContent]:
         """List connection profiles.

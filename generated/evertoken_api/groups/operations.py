@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 ListPage: TypeAlias = models.ListGroupsPaginatedResponseContent | builtins.list[shared_models.Group]
 _LIST_PAGING = Paging(
-    items="groups", item=shared_models.Group, checkpoint=models.ListGroupsPaginatedResponseContent, bare=True
+    items="groups",
+    item=shared_models.Group,
+    offset=models.ListGroupsPaginatedResponseContent,
+    checkpoint=models.ListGroupsPaginatedResponseContent,
+    bare=True,
 )
 
 

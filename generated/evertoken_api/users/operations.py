@@ -598,6 +598,7 @@ GroupsGetPage: TypeAlias = (
 _GROUPS_GET_PAGING = Paging(
     items="groups",
     item=models.UserGroupsResponseSchema,
+    offset=models.GetUserGroupsPaginatedResponseContent,
     checkpoint=models.GetUserGroupsPaginatedResponseContent,
     bare=True,
 )

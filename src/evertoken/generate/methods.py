@@ -281,9 +281,14 @@ def _query(parameter: Parameter, types: Types, defaults: dict[str, str], operati
         name=names.argument(parameter.name, operation.place),
         wire=parameter.name,
         annotation=annotation if parameter.required else f"{annotation} | None",
-        default=None if parameter.required else defaults.get(parameter.name, "None"),
+        default=None if parameter.required else _within(parameter, defaults.get(parameter.name, "None")),
         description=parameter.description,
     )
+
+
+def _within(parameter: Parameter, default: str) -> str:
+    most = parameter.limits[1]
+    return str(most) if default.isdigit() and most is not None and most < int(default) else default
 
 
 def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | None, list[Argument] | None]:

@@ -45,6 +45,7 @@ class _Envelope:
     items: str
     item: JsonObject
     goes_on: bool
+    counts: bool
 
 
 def paging_of(
@@ -65,6 +66,9 @@ def paging_of(
         return None
     offset = [e for e in envelopes if by_offset and not (by_checkpoint and e.goes_on)]
     checkpoint = [e for e in envelopes if by_checkpoint and e not in offset]
+    if by_offset and not offset:
+        # One envelope may serve both: it counts the rows, or names what is next.
+        offset = [e for e in checkpoint if e.counts]
     if len(offset) > 1 or len(checkpoint) > 1:
         raise SpecError(operation.place, "the answer has two envelopes for the same kind of paging")
     if len({envelope.items for envelope in envelopes}) > 1:
@@ -77,10 +81,8 @@ def paging_of(
         raise SpecError(
             operation.place, "the overlay's from_key is for answers in arrays that `from` and `take` page"
         )
-    pages = [
-        *(types.result(e.shape) for e in (*offset, *checkpoint)),
-        *(f"builtins.list[{types.result(items)}]" for items in arrays[:1]),
-    ]
+    envelope_types = dict.fromkeys(types.result(e.shape) for e in (*offset, *checkpoint))
+    pages = [*envelope_types, *(f"builtins.list[{types.result(items)}]" for items in arrays[:1])]
     return PagingView(
         constant=f"_{function.upper()}_PAGING",
         alias=f"{names.pascal(function)}Page" if len(pages) > 1 else "",
@@ -132,4 +134,4 @@ def _envelope(
             operation.place,
             f"which array holds the rows, {', '.join(sorted(arrays))}? Say so in the overlay (paging: items)",
         )
-    return _Envelope(shape, name, arrays[name], "next" in properties)
+    return _Envelope(shape, name, arrays[name], "next" in properties, "total" in properties)

@@ -114,7 +114,7 @@ def _set_default_domain(work: Work) -> Answer:
     if not domains.where("domain", wanted) and wanted != work.world.site().domain:
         raise invalid("The domain does not exist")
     for one in domains.rows():
-        domains.put(str(one["custom_domain_id"]), {**one, "is_default": one["domain"] == wanted})
+        domains.put(str(one["custom_domain_id"]), {**one, "is_default": one.get("domain") == wanted})
     return _default_domain(work)
 
 
