@@ -20,7 +20,7 @@ import pytest
 
 from evertoken.__main__ import main
 from evertoken._version import __version__
-from evertoken.cli import clients as clients_module
+from evertoken.cli import call
 from evertoken_tenant import Server, Tenant, serve
 
 ROWS = 130
@@ -141,10 +141,10 @@ def test_options_win_over_the_environment(run: Run, server: Server, monkeypatch:
 
 def test_list_is_a_table_of_all_applications(run: Run) -> None:
     """One line each, below the names of the columns, nothing cut off."""
-    done = run("clients", "list")
+    done = run("clients", "list", "--all")
     lines = done.out.splitlines()
     assert lines[0].split() == ["client_id", "name", "app_type", "is_first_party"]
-    rows = run("clients", "list", "--json").rows()
+    rows = run("clients", "list", "--all", "--json").rows()
     assert len(rows) == len(lines) - 1 == ROWS
     for line, row in zip(lines[1:], rows, strict=True):
         assert line.startswith(str(row["client_id"]))
@@ -156,16 +156,16 @@ def test_list_is_a_table_of_all_applications(run: Run) -> None:
 def test_list_fetches_no_page_too_many(run: Run, server: Server) -> None:
     """Two pages hold them all."""
     before = server.tenant.api_requests
-    run("clients", "list")
+    run("clients", "list", "--all")
     assert server.tenant.api_requests - before == 2
 
 
 def test_list_has_the_filters_of_the_operation(run: Run) -> None:
     """Each narrows the list."""
-    rows = run("clients", "list", "--json").rows()
-    spa = run("clients", "list", "--app-type", "spa", "--json").rows()
+    rows = run("clients", "list", "--all", "--json").rows()
+    spa = run("clients", "list", "--all", "--app-type", "spa", "--json").rows()
     assert [row["client_id"] for row in spa] == [row["client_id"] for row in rows if row["app_type"] == "spa"]
-    third = run("clients", "list", "--no-is-first-party", "--json").rows()
+    third = run("clients", "list", "--all", "--no-is-first-party", "--json").rows()
     assert 0 < len(third) == sum(not row["is_first_party"] for row in rows)
     assert run("clients", "list", "--is-global", "--json").rows() == []
 
@@ -173,14 +173,17 @@ def test_list_has_the_filters_of_the_operation(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--take", "7"], ROWS),
-        (["--per-page", "50"], ROWS),
+        ([], 50),
+        (["--take", "7"], 7),
+        (["--all"], ROWS),
+        (["--all", "--take", "7"], ROWS),
+        (["--all", "--per-page", "50"], ROWS),
         (["--page", "1", "--per-page", "100"], ROWS - 100),
         (["--page", "0", "--per-page", "3"], 3),
     ],
 )
 def test_list_pages_as_it_is_told(run: Run, options: list[str], expected: int) -> None:
-    """Every page, unless one is asked for."""
+    """One page, unless all are asked for."""
     assert len(run("clients", "list", *options, "--json").rows()) == expected
 
 
@@ -233,8 +236,8 @@ def test_create_takes_options_and_data(run: Run) -> None:
     """Options win; properties without an option come in the data."""
     done = run(
         *["clients", "create", "--json", "--name", "Zoë [bold]", "--app-type", "spa"],
-        *["--callback", "https://a.example/1", "--callback", "https://a.example/2"],
-        *["--metadata", "team=blue", "--no-oidc-conformant"],
+        *["--callbacks", "https://a.example/1", "--callbacks", "https://a.example/2"],
+        *["--client-metadata", "team=blue", "--no-oidc-conformant"],
         *["--data", '{"name": "not this", "sso": true, "description": "d"}'],
     )
     created = done.properties()
@@ -356,7 +359,7 @@ def test_json_is_escaped_where_stdout_has_no_unicode(server: Server, made: str) 
         (["clients", "create", "--data", "true"], "boolean"),
         (["clients", "create", "--data", "7"], "number"),
         (["clients", "create", "--data", "@/nonexistent/body"], "/nonexistent/body"),
-        (["clients", "create", "--name", "x", "--metadata", "novalue"], "--metadata"),
+        (["clients", "create", "--name", "x", "--client-metadata", "novalue"], "--client-metadata"),
         (["clients", "update", "abc"], "nothing to change"),
         (["token", "--domain", "not a domain"], "domain"),
         (["token", "--domain", "http://tenant.eu.auth0.com"], "domain"),
@@ -428,7 +431,7 @@ def test_mistake_of_ours_is_told_by_its_place(run: Run, monkeypatch: pytest.Monk
     def fail(*_: object) -> None:
         raise RuntimeError("text-of-the-error")
 
-    monkeypatch.setattr(clients_module, "show_rows", fail)
+    monkeypatch.setattr(call, "show_rows", fail)
     done = run("clients", "list", "--page", "0")
     assert done.status == 1
     assert "internal error: RuntimeError at " in done.err
@@ -633,7 +636,7 @@ def test_terminal_shows_a_table_and_progress(server: Server) -> None:
     assert status == 0
     assert client_id in shown
     assert "─" in shown
-    status, shown = on_terminal(server, "clients", "list", "--per-page", "5")
+    status, shown = on_terminal(server, "clients", "list", "--all", "--per-page", "5")
     assert status == 0
     assert "Fetching" in shown
     assert "***" not in shown
@@ -683,7 +686,7 @@ def test_help_loads_no_group_of_the_api() -> None:
 def test_missing_extra_is_named() -> None:
     """One line tells what to install."""
     program = (
-        "import sys; sys.modules['typer'] = None\n"
+        "import sys; sys.modules['click'] = None\n"
         "from evertoken.__main__ import main; sys.exit(main(['--version']))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

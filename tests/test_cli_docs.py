@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
+import click
 import pytest
-import typer.main
 
 from evertoken.cli import failure, handover
 from evertoken.cli.commands import app
 from evertoken_tenant import Server, Tenant, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "cli.md").read_text("utf-8")
 
@@ -91,6 +92,28 @@ def test_curl_has_a_token(server: Server, home: pathlib.Path) -> None:
 
 
 @shell_only
+def test_applications_are_made_and_listed(server: Server, home: pathlib.Path) -> None:
+    """By options."""
+    done = run(example("clients create"), server, home, credentials(server))
+    assert (done.returncode, done.stdout.count("My app")) == (0, 1), done.stderr
+    listed = run("evertoken clients list --all --json", server, home, credentials(server))
+    (made,) = [row for row in json.loads(listed.stdout) if row["name"] == "My app"]
+    assert made["app_type"] == "spa"
+    assert made["callbacks"] == ["https://app.example.com/login", "https://app.example.com/other"]
+    assert made["client_metadata"] == {"team": "blue"}
+    assert made["jwt_configuration"]["alg"] == "RS256"
+
+
+@shell_only
+def test_an_application_is_changed_by_data(server: Server, home: pathlib.Path) -> None:
+    """From stdin, with a null in it."""
+    settings = {**credentials(server), "CLIENT": server.tenant.client_id}
+    done = run(example("clients update"), server, home, settings)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sso"] is True
+
+
+@shell_only
 def test_terraform_has_a_token_and_no_client_id(server: Server, home: pathlib.Path) -> None:
     """Its provider refuses both at once."""
     make_program(home / ".venv" / "bin" / "terraform", 'echo "$1"; env')
@@ -122,25 +145,23 @@ def test_cron_job_has_a_token_and_goes_on_without_the_endpoint(server: Server, h
     assert server.tenant.token_requests == 1
 
 
-class _Option(Protocol):
-    opts: Sequence[str]
-    envvar: str | None
-
-
-class _Command(Protocol):
-    params: Sequence[_Option]
-
-
 def test_every_command_variable_and_status_is_told() -> None:
     """Those of the program are those of the page."""
-    commands = cast("Mapping[str, _Command]", typer.main.get_command(app).__dict__["commands"])
-    for name in commands:
+    for name in app.commands:
         assert f"`evertoken {name}" in PAGE
-    options = commands["token"].params
+    options = [option for option in app.params if isinstance(option, click.Option)]
     for variable in [option.envvar for option in options if option.envvar] + ["AUTH0_CLIENT_SECRET"]:
         assert f"| `{variable}` |" in PAGE
-    for option in ("--cache", "--no-cache"):
-        assert [option] in [list(known.opts) for known in options]
+    for option in (
+        "--data",
+        "--all",
+        "--yes",
+        "--json",
+        "--jsonl",
+        "--show-secrets",
+        "--cache",
+        "--no-cache",
+    ):
         assert f"`{option}" in PAGE
     statuses = {int(status) for status in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     known = {value for module in (failure, handover) for value in vars(module).values() if type(value) is int}

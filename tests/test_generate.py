@@ -17,9 +17,12 @@ import pydantic
 import pytest
 import yaml
 
-from evertoken.generate import inert, output
+from evertoken.generate import commands, inert, output
 from evertoken.generate.__main__ import main
+from evertoken.generate.document import Documents
+from evertoken.generate.library import Library
 from evertoken.generate.normal import any_of, normal, text
+from evertoken.generate.overlay import load as load_overlay
 from evertoken.generate.problem import SpecError
 from evertoken.generate.render import docstring
 
@@ -188,6 +191,48 @@ def fails(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more:
 def test_checked_in_code_is_that_of_the_spec(own: Path) -> None:
     """A run in another folder, with another hash seed, gives the checked-in files byte for byte."""
     assert contents(own) == contents(ROOT / "generated" / "evertoken_api")
+
+
+def test_the_command_line_has_a_table_of_each_group(things: Path) -> None:
+    """Names, kinds and places of arguments, and what is to be told of each."""
+    assert json.loads((things / "commands.json").read_text("utf-8"))["groups"] == {
+        "things": "Operations of `things`."
+    }
+    found = json.loads((things / "things" / "commands.json").read_text("utf-8"))["commands"]
+    assert list(found) == ["list", "create", "get", "delete"]
+    assert found["list"]["kind"] == "list"
+    assert found["create"]["method"] == "POST"
+    assert found["create"]["scopes"] == ["read:things", "read:all"]
+    assert found["create"]["arguments"] == [
+        {"name": "name", "place": "body", "kind": "text", "required": True, "help": "What to call it."},
+        {"name": "from_", "place": "body", "kind": "text", "wire": "from", "help": ""},
+        {"name": "part", "place": "body", "kind": "json", "help": ""},
+        {"name": "made_at", "place": "body", "kind": "text", "help": ""},
+    ]
+    assert found["get"]["arguments"] == [
+        {"name": "id", "place": "path", "kind": "text", "required": True, "help": ""}
+    ]
+
+
+KINDS: list[tuple[Spec, Spec]] = [
+    ({"type": "string", "enum": ["a", "b"]}, {"kind": "text", "choices": ["a", "b"]}),
+    ({"type": ["integer", "null"]}, {"kind": "integer"}),
+    ({"anyOf": [{"type": "integer"}, {"type": "number"}]}, {"kind": "number"}),
+    ({"type": "array", "items": {"type": "string"}}, {"kind": "text", "many": True}),
+    ({"type": "array", "items": {"type": "array", "items": {}}}, {"kind": "json", "many": True}),
+    ({"type": "object", "additionalProperties": True}, {"kind": "map"}),
+    ({"type": "object", "properties": {"a": {"type": "string"}}}, {"kind": "json"}),
+    ({"oneOf": [{"type": "string"}, {"type": "object"}]}, {"kind": "any"}),
+    ({"oneOf": [{"type": "boolean"}, {"type": "array", "items": {}}]}, {"kind": "json"}),
+    ({}, {"kind": "any"}),
+]
+
+
+@pytest.mark.parametrize(("schema", "expected"), KINDS)
+def test_kind_of_an_argument_follows_its_schema(schema: Spec, expected: Spec) -> None:
+    """One way to write each value on a command line."""
+    library = Library(Documents([]), load_overlay(None))
+    assert commands.value(library, normal(schema, lambda _: {})) == expected
 
 
 def test_every_module_tells_where_it_comes_from(own: Path) -> None:

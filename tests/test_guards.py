@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_everything_exported_is_there_and_sorted() -> None:
     """`__all__` is what the package offers."""
     for name in evertoken.__all__:
         assert hasattr(evertoken, name)
-    exported = {name for name in vars(evertoken) if name[0].isupper()}
+    exported = {name for name in vars(evertoken) if name[0].isupper()} - vars(typing).keys()
     assert exported <= set(evertoken.__all__)
 
 
@@ -218,10 +219,35 @@ def test_scripts_can_be_run() -> None:
             assert path.read_text("utf-8").startswith("#!"), path
 
 
-def test_importing_the_library_loads_no_group_of_the_api() -> None:
-    """A group's models are loaded when it is first used, and with them what pydantic needs to build them."""
+def test_names_come_from_where_type_checkers_see_them() -> None:
+    """Each name is imported when it is first used, from the module that the checked imports name."""
+    homes: dict[str, str] = {}
+    for node in ast.walk(ast.parse((SOURCE / "__init__.py").read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("evertoken."):
+            homes |= {alias.name: node.module for alias in node.names}
+    del homes["__version__"]
+    known = {name: f"evertoken.{home}" for home, names in evertoken._HOMES.items() for name in names.split()}
+    assert known == homes
+    assert {*known, "__version__"} == set(evertoken.__all__)
+    assert set(evertoken.__all__) <= set(dir(evertoken))
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        getattr(evertoken, "Nonsense")  # noqa: B009 - type checkers know that it is not there
+
+
+def test_importing_the_library_loads_no_client() -> None:
+    """Nor httpx, nor pydantic: a program that has no use for them yet starts at once."""
     program = (
         "import sys, evertoken; "
+        "print([m for m in sys.modules if m.partition('.')[0] in ('httpx', 'pydantic', 'evertoken_api')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_importing_the_client_loads_no_group_of_the_api() -> None:
+    """A group's models are loaded when it is first used, and with them what pydantic needs to build them."""
+    program = (
+        "import sys; from evertoken import ManagementClient; "
         "print([m for m in sys.modules if m.startswith('evertoken_api.') or m == 'pydantic.main'])"
     )
     shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from evertoken.cli.program import run  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"click", "typer"}:
+        if (error.name or "").partition(".")[0] != "click":
             raise
         sys.stderr.write("evertoken: the command needs the extra cli: pip install 'evertoken[cli]'\n")
         return 1

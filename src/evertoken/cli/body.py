@@ -1,113 +1,95 @@
-"""Request bodies from the command line: options, `--data`, or both."""
+"""An operation from its command line: options, `--data`, or both."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import json
-import pathlib
-import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar, cast
+import importlib
+from typing import TYPE_CHECKING, Final, cast
 
-import typer
-
+from evertoken.cli.arguments import option_name
+from evertoken.cli.content import STDIN, kind, parse, read
+from evertoken.cli.table import wire_name
 from evertoken.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from _typeshed import DataclassInstance
-
+    from evertoken.cli.table import Argument, Entry
     from evertoken.operation import Operation
 
-T = TypeVar("T")
+_DATA: Final = "--data"
+_NOTHING: Final = (None, ())
+"""What an option has that was not given."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """Properties of the body that no option stands for."""
+def operation_of(
+    group: str, entry: Entry, given: Mapping[str, object], data: str | None = None
+) -> Operation[object]:
+    """Return the operation that the method of these arguments sends.
 
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON", help="Any properties as a JSON object; @FILE or @- reads it from there."
-        ),
-    ] = None
-
-    def properties(self) -> dict[str, object]:
-        """Return the object, empty where none was given. Raises ArgumentError for what is none."""
-        return {} if self.data is None else _parse(_read(self.data))
-
-
-def given(options: DataclassInstance) -> dict[str, object]:
-    """Return the fields of an options dataclass that were given on the command line, by their names."""
-    names = [field.name for field in dataclasses.fields(options)]
-    values: dict[str, object] = {name: getattr(options, name) for name in names}
-    return {name: value for name, value in values.items() if value not in (None, [])}
-
-
-def with_body(operation: Operation[T], properties: Mapping[str, object]) -> Operation[T]:
-    """Return the operation with these properties in its body, by the API's names.
-
-    Raises ArgumentError for one that the operation does not have.
+    `given` has what stood on the command line, by the names of the method's arguments. Raises ArgumentError,
+    naming the option, for what is missing, or unknown to the operation.
     """
-    known = cast("Mapping[str, object]", operation.body)
-    for name in properties:
-        if name not in known:
-            similar = difflib.get_close_matches(name, known, n=1)
+    arguments = entry["arguments"]
+    values = _from_data(entry, data) | _from_options(arguments, given)
+    _check_required(entry, values)
+    path = [values.pop(argument["name"]) for argument in arguments if argument["place"] == "path"]
+    module = importlib.import_module(f"evertoken_api.{group}.operations")
+    function = cast("Callable[..., Operation[object]]", getattr(module, entry["function"]))
+    return function(*path, **values)
+
+
+def _from_options(arguments: Sequence[Argument], given: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for argument in arguments:
+        value = given.get(argument["name"])
+        if value in _NOTHING:
+            continue
+        if argument["kind"] == "map":
+            entries = cast("Sequence[Mapping[str, object]]", value)
+            value = {name: item for each in entries for name, item in each.items()}
+        found[argument["name"]] = list(cast("Sequence[object]", value)) if argument.get("many") else value
+    return found
+
+
+def _from_data(entry: Entry, data: str | None) -> dict[str, object]:
+    """Return the arguments in a text of --data, which has the API's names."""
+    if data is None:
+        return {}
+    text: str | bytes = data
+    if data == STDIN or data.startswith("@"):
+        text, problem = read(data.removeprefix("@"))
+        if problem:
+            raise ArgumentError(_DATA, problem)
+    value, problem = parse(text)
+    if problem:
+        raise ArgumentError(_DATA, problem)
+    body = [argument for argument in entry["arguments"] if argument["place"] in {"body", "whole"}]
+    if body[0]["place"] == "whole":
+        return {body[0]["name"]: value}
+    if not isinstance(value, dict):
+        example = '\'{"name": "My app"}\''
+        raise ArgumentError(_DATA, f"is a JSON {kind(value)}; give an object, such as {example}")
+    names = {wire_name(argument): argument["name"] for argument in body}
+    properties = cast("dict[str, object]", value)
+    for wire in properties:
+        if wire not in names:
+            similar = difflib.get_close_matches(wire, names, n=1)
             advice = f"; did you mean {similar[0]}?" if similar else ""
-            raise ArgumentError("--data", f"{name!r} is no property of {operation.name}{advice}")
-    return dataclasses.replace(operation, body={**known, **properties})
+            raise ArgumentError(_DATA, f"{wire!r} is no property of {_told(entry)}{advice}")
+    return {names[wire]: value for wire, value in properties.items()}
 
 
-def pairs(option: str, texts: list[str]) -> dict[str, object]:
-    """Return NAME=VALUE arguments as an object."""
-    parts = [text.partition("=") for text in texts]
-    for name, equals, _ in parts:
-        if not name or not equals:
-            raise ArgumentError(option, f"{name!r} is no NAME=VALUE")
-    return {name: value for name, _, value in parts}
+def _check_required(entry: Entry, values: Mapping[str, object]) -> None:
+    bodies = [argument for argument in entry["arguments"] if argument["place"] in {"body", "whole"}]
+    for argument in entry["arguments"]:
+        if argument.get("required") and argument["name"] not in values:
+            instead = f", or {wire_name(argument)} in --data" if argument["place"] == "body" else ""
+            raise ArgumentError(option_name(argument), f"missing; give it{instead}")
+    if bodies and entry["method"] == "PATCH" and not any(body["name"] in values for body in bodies):
+        options = "--data" if bodies[0]["place"] == "whole" else "an option or --data"
+        raise ArgumentError(_DATA, f"nothing to change; give {options}")
 
 
-def _read(text: str) -> str | bytes:
-    if not text.startswith("@"):
-        return text
-    source = text[1:]
-    if source == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return pathlib.Path(source).read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise ArgumentError("--data", f"{source}: {reason}")
-
-
-def _parse(text: str | bytes) -> dict[str, object]:
-    # Errors name the place, and never quote: the text may hold a secret.
-    try:
-        value: object = json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        problem = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-    except UnicodeDecodeError:
-        problem = "is not UTF-8"
-    except (ValueError, RecursionError):
-        problem = "holds what JSON cannot carry (NaN, infinity, or very deep or long values)"
-    else:
-        if isinstance(value, dict):
-            return cast("dict[str, object]", value)
-        problem = f'is a JSON {_kind(value)}; give an object, such as \'{{"name": "My app"}}\''
-    raise ArgumentError("--data", problem)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "number"
+def _told(entry: Entry) -> str:
+    return f"{entry['method']} {entry['path']}"

@@ -1,82 +1,93 @@
-"""The commands that belong to no group of the API, and the groups."""
+"""The program: the commands that belong to no group of the API, and the groups."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Final
 
-import typer
+import click
 
 from evertoken._version import __version__
-from evertoken.cli import clients
+from evertoken.cli import table
 from evertoken.cli.handover import environment_with, hand_over
-from evertoken.cli.options import Connection, grouped
+from evertoken.cli.options import Connection, connection_options
 from evertoken.cli.output import write
+from evertoken.cli.table import spelled
 from evertoken.cli.text import notice
+from evertoken.cli.tree import ApiGroup, HelpfulGroup
 
 _TENANT_NEEDS = {"cryptography", "evertoken_tenant", "jwt", "trustme", "uvicorn"}
 
-app: typer.Typer = typer.Typer(
-    name="evertoken",
-    add_completion=False,
-    # Plain help: half the time to start, and texts stand as they are.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(clients.app)
+_HELP: Final = """Manage an Auth0 tenant.
+
+The environment names the tenant and an application that is granted its Management API: AUTH0_DOMAIN,
+AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, and AUTH0_AUDIENCE where the domain is a custom one.
+"""
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks are called like this
+class Program(HelpfulGroup):
+    """The command line as a whole."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands of its own, then the groups of the API."""
+        return [*self.commands, *map(spelled, table.groups())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command or group of a name, None where there is none."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        groups = ((name, text) for name, text in table.groups().items() if spelled(name) == cmd_name)
+        return next((ApiGroup((name,), text) for name, text in groups), None)
+
+
+def _show_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:  # noqa: ARG001, FBT001 - click's callbacks are called like this
     if wanted:
         write(f"evertoken {__version__}")
-        raise typer.Exit
+        context.exit()
 
 
-@app.callback(invoke_without_command=True)
-def evertoken(
-    context: typer.Context,
-    *,
-    version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Manage an Auth0 tenant.
-
-    The environment names the tenant and an application that is granted its Management API: AUTH0_DOMAIN,
-    AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, and AUTH0_AUDIENCE where the domain is a custom one.
-    """
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+_version = click.Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version.",
+)
+app: Program = Program("evertoken", _HELP, [_version, *connection_options(of_program=True)])
 
 
-@app.command("token")
-@grouped
-def token(connection: Connection) -> None:
+@app.command("token", params=list[click.Parameter](connection_options()))
+@click.pass_context
+def token(context: click.Context, /, **_: object) -> None:
     """Print an access token, and nothing else.
 
     It is good for two hours at least, or a quarter of its life where that is less than eight hours, as long
     as the token endpoint answers. It is kept for the next run, until it is time for a new one.
     """
-    with connection.client() as client:
+    with Connection.of(context).client() as client:
         write(client.access_token().value)
 
 
-@app.command("exec", context_settings={"allow_interspersed_args": False})
-@grouped
-def exec_(
-    command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND", help="What to run; -- may stand before it.")
+@app.command(
+    "exec",
+    params=[
+        click.Argument(["command"], nargs=-1, required=True, metavar="COMMAND [ARGS]..."),
+        *connection_options(),
     ],
-    connection: Connection,
-) -> None:
+    context_settings={"allow_interspersed_args": False},
+)
+@click.pass_context
+def exec_(context: click.Context, /, command: tuple[str, ...], **_: object) -> None:
     """Run a command with an access token in its environment, as AUTH0_API_TOKEN.
 
     The token is that of evertoken token. AUTH0_DOMAIN names its tenant; AUTH0_CLIENT_ID and
     AUTH0_CLIENT_SECRET are not handed on. The exit status is that of the command, 127 where it is not
-    found, 126 where it cannot be run.
+    found, 126 where it cannot be run. -- may stand before the command.
     """
+    connection = Connection.of(context)
     with connection.client() as client:
         token = client.access_token()
-    raise typer.Exit(hand_over(command, environment_with(token.value, connection.tenant())))
+    context.exit(hand_over(command, environment_with(token.value, connection.tenant())))
 
 
 @app.command(
@@ -84,7 +95,8 @@ def exec_(
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
-def tenant(context: typer.Context) -> None:
+@click.pass_context
+def tenant(context: click.Context, /) -> None:
     """Serve a local tenant on a loopback port; see evertoken tenant --help."""
     try:
         from evertoken_tenant.__main__ import main  # noqa: PLC0415 - the extra may not be installed
@@ -92,5 +104,5 @@ def tenant(context: typer.Context) -> None:
         if (error.name or "").partition(".")[0] not in _TENANT_NEEDS:
             raise
         notice("the local tenant needs the extra tenant: pip install 'evertoken[tenant]'")
-        raise typer.Exit(1) from None
-    raise typer.Exit(main(context.args))
+        context.exit(1)
+    context.exit(main(context.args))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
-import typer
+import click
 
 from evertoken.errors import ArgumentError, EvertokenError
 
@@ -15,25 +15,8 @@ INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 """What a shell reports for a program that SIGPIPE ended."""
 
-_SILENT: Final[dict[type[Exception], int]] = {typer.Abort: INTERRUPTED, BrokenPipeError: READER_GONE}
+_SILENT: Final[dict[type[Exception], int]] = {click.Abort: INTERRUPTED, BrokenPipeError: READER_GONE}
 _TOLD: Final[dict[type[Exception], int]] = {ArgumentError: USAGE, EvertokenError: FAILED, OSError: FAILED}
-
-
-@runtime_checkable
-class _Context(Protocol):
-    @property
-    def command_path(self) -> str: ...
-
-
-# Newer versions of typer carry a click of their own: its errors are of other classes, and of this shape.
-@runtime_checkable
-class _Refusal(Protocol):
-    """A command line that the parser refuses."""
-
-    @property
-    def exit_code(self) -> int: ...
-
-    def format_message(self) -> str: ...
 
 
 def judge(error: Exception) -> tuple[int, str]:
@@ -44,15 +27,15 @@ def judge(error: Exception) -> tuple[int, str]:
     for kind, status in _TOLD.items():
         if isinstance(error, kind):
             return status, str(error)
-    if isinstance(error, _Refusal):
+    if isinstance(error, click.ClickException):
         return error.exit_code, f"{error.format_message().rstrip('.')}{_advice(error)}"
     # Its text could hold anything; a mistake of ours is found by its place.
     return FAILED, f"internal error: {type(error).__name__} at {_place(error)}; please report it"
 
 
-def _advice(error: _Refusal) -> str:
-    context: object = getattr(error, "ctx", None)
-    return f"; see {context.command_path} --help" if isinstance(context, _Context) else ""
+def _advice(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"; see {context.command_path} --help" if context else ""
 
 
 def _place(error: Exception) -> str:

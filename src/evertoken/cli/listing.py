@@ -1,4 +1,4 @@
-"""All rows of a list, with a progress bar for who waits at a terminal."""
+"""All pages of a list, with a progress bar for who waits at a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from evertoken.paging import SyncPager
 
@@ -15,16 +15,15 @@ ItemT = TypeVar("ItemT")
 PageT = TypeVar("PageT")
 
 
-def all_rows(first: SyncPager[ItemT, PageT]) -> list[ItemT]:
-    """Return the rows of a page and all that follow."""
+def every_page(first: SyncPager[ItemT, PageT]) -> Iterator[SyncPager[ItemT, PageT]]:
+    """Yield a page and all that follow."""
     if not first.has_next:
-        return first.items
-    rows: list[ItemT] = []
+        yield first
+        return
     with _progress(first.total) as advance:
         for page in first.iter_pages():
-            rows += page.items
+            yield page
             advance(len(page.items))
-    return rows
 
 
 @contextlib.contextmanager

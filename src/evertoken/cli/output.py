@@ -1,20 +1,21 @@
-"""Answers as a table or as JSON."""
+"""Answers as a table, as JSON, or as a line of JSON each."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-import typer
+import click
 
 from evertoken.cli.failure import READER_GONE
-from evertoken.cli.text import printable, to_json
+from evertoken.cli.text import notice, printable, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from evertoken.cli.options import Display
+    from evertoken.sse import ServerSentEvent
     from evertoken.wire import JSON
 
 MASK: Final = "***"
@@ -23,24 +24,64 @@ _SETTINGS: Final = frozenset({"refresh_token"})
 """Objects that tell how a secret is made and hold none, though they have its name."""
 
 
+_COLUMNS: Final = (
+    "id", "client_id", "user_id", "name", "display_name", "email", "date", "type", "strategy", "app_type",
+    "is_first_party", "status", "enabled", "description", "created_at",
+)  # fmt: skip
+"""What tells most of a row, the most telling first; a table without --fields has the first of them."""
+
+_MOST_COLUMNS: Final = 4
+
+
+def show_nothing(text: str, display: Display) -> None:
+    """Tell that there is no answer: null, or a line on stderr."""
+    if display.format == "table":
+        notice(text)
+    else:
+        write("null")
+
+
 def show_record(answer: object, display: Display) -> bool:
     """Write one object; tell whether a secret was masked."""
     shown, masked = wire_form(answer, display)
-    if display.as_json or not isinstance(shown, dict):
+    if display.format == "jsonl":
+        write(to_json(shown, indent=None))
+    elif display.format == "json" or not isinstance(shown, dict):
         write(to_json(shown))
     else:
         write(_table(["property", "value"], [[name, _cell(value)] for name, value in shown.items()]))
     return masked
 
 
-def show_rows(answer: Iterable[object], columns: Sequence[str], display: Display) -> None:
-    """Write a list; `columns` are the properties that a table shows."""
+def show_rows(answer: Iterable[object], key: str | None, display: Display) -> None:
+    """Write a list; `key` is the property that tells its rows apart."""
     rows = [wire_form(row, display)[0] for row in answer]
-    if display.as_json:
+    if display.format == "json":
         write(to_json(rows))
-        return
-    objects = [row if isinstance(row, dict) else {columns[0]: row} for row in rows]
-    write(_table(columns, [[_cell(row.get(name)) for name in columns] for row in objects]))
+    elif display.format == "jsonl":
+        for row in rows:
+            write(to_json(row, indent=None))
+    else:
+        columns = display.fields or columns_of([row for row in rows if isinstance(row, dict)], key)
+        objects = [row if isinstance(row, dict) else {columns[0]: row} for row in rows]
+        write(_table(columns, [[_cell(row.get(name)) for name in columns] for row in objects]))
+
+
+def show_event(event: ServerSentEvent, display: Display) -> None:
+    """Write the JSON of an event in a line, with its name as `type` where it has none."""
+    try:
+        data: object = json.loads(event.data)
+    except ValueError:
+        data = {"data": event.data}
+    named = {"type": event.event, **cast("dict[str, object]", data)} if isinstance(data, dict) else data
+    write(to_json(wire_form(named, display)[0], indent=None))
+
+
+def columns_of(rows: Sequence[dict[str, JSON]], key: str | None) -> list[str]:
+    """Return the properties that a table shows: the key, and few of those that are no containers."""
+    plain = {name: None for row in rows for name, value in row.items() if not isinstance(value, dict | list)}
+    telling = [name for name in (key, *_COLUMNS, *plain) if name in plain]
+    return list(dict.fromkeys(telling))[:_MOST_COLUMNS] or [key or "value"]
 
 
 def wire_form(answer: object, display: Display) -> tuple[JSON, bool]:
@@ -61,7 +102,7 @@ def write(text: str) -> None:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        raise typer.Exit(READER_GONE) from None
+        raise click.exceptions.Exit(READER_GONE) from None
 
 
 def _masked(value: JSON, is_secret: Callable[[str], bool]) -> JSON:

@@ -8,9 +8,9 @@ import os
 import pathlib
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import typer.main
+import click
 
 from evertoken.cli.commands import app
 from evertoken.cli.failure import INTERRUPTED, judge
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def run(arguments: Sequence[str]) -> int:
     """Return the exit status."""
     _prepare_streams()
+    _leave_out_another_program()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         status, line = _outcome(arguments)
@@ -37,16 +38,23 @@ def run(arguments: Sequence[str]) -> int:
 
 def _outcome(arguments: Sequence[str]) -> tuple[int, str]:
     try:
-        command = typer.main.get_command(app)
-        result: object = command.main(list(arguments), prog_name="evertoken", standalone_mode=False)
+        with app.make_context("evertoken", list(arguments)) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as error:
+        return error.exit_code, ""
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None), ""
     except Exception as error:  # noqa: BLE001 - judged, and told in one line
         return judge(error)
-    # The parser returns the status of an Exit, Ctrl-C among them, and else what the command did: None.
-    return (result if isinstance(result, int) else 0), ""
+    return 0, ""
+
+
+def _leave_out_another_program() -> None:
+    # httpx brings a command of its own where rich is installed, which takes a good part of the time to start.
+    # Such an entry makes its import fail, as where rich is not there, for which httpx is prepared.
+    cast("dict[str, object]", sys.modules).setdefault("httpx._main", None)
 
 
 def _prepare_streams() -> None:

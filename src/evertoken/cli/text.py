@@ -12,9 +12,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
-def to_json(value: object) -> str:
-    r"""Return a JSON document in lines, in which whatever is not printable is written as `\uXXXX`."""
-    text = json.dumps(value, indent=2, ensure_ascii=not _stdout_is_unicode())
+def to_json(value: object, *, indent: int | None = 2) -> str:
+    r"""Return a JSON document, in which whatever is not printable is written as `\uXXXX`.
+
+    In lines, or in one where `indent` is None.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=not _stdout_is_unicode())
     # Within a document only strings hold such characters, but for the line ends between them.
     return "\n".join(
         "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 from typing import TYPE_CHECKING
 
-from evertoken.generate import datamodels, inert, names, output, render, validity
+from evertoken.generate import commands, datamodels, inert, names, output, render, validity
 from evertoken.generate import overlay as overlays
 from evertoken.generate.document import OVERLAY, Documents, is_array, is_object, read_all
 from evertoken.generate.homes import SHARED, Homes, digest_of
@@ -127,7 +127,12 @@ def _files(
     found = output.formatted(files)
     for path, code in found.items():
         inert.check(path, code)
-    return {**found, "py.typed": ""}
+    tables = {
+        f"{root.name}/{commands.NAME}": commands.table(heads[root.name], homes, root.functions_below)
+        for root in roots
+    }
+    tables[commands.NAME] = commands.index(top, [(root.name, root.description) for root in roots])
+    return {**found, **tables, "py.typed": ""}
 
 
 def _declared(code: str) -> list[str]:

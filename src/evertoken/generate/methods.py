@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # auth0-python's defaults, so that its users' calls give the same pages.
 _OFFSET_DEFAULTS = {"page": "0", "per_page": "50", "include_totals": "True"}
 _CHECKPOINT_DEFAULTS = {"take": "50"}
-_EARLY = {
+EARLY = {
     "EA": "Early access: Auth0 may still change it.",
     "BETA": "Beta: Auth0 may still change it.",
 }
@@ -151,7 +151,7 @@ class FunctionView:
             parts.append(
                 _filled(f"{'Any one of the scopes' if len(operation.scopes) > 1 else 'Scope'}: {scopes}")
             )
-        early = _EARLY.get(operation.lifecycle.upper())
+        early = EARLY.get(operation.lifecycle.upper())
         parts += [early] if early else []
         parts += ["Deprecated: Auth0 advises against using it."] if operation.deprecated else []
         if operation.errors:
@@ -177,6 +177,11 @@ class ResourceView:
         yield self
         for sub in self.subgroups:
             yield from sub.flat()
+
+    @property
+    def functions_below(self) -> list[FunctionView]:
+        """The operations of this and all below it."""
+        return [function for resource in self.flat() for function in resource.functions]
 
 
 def resource(group: tuple[str, ...], functions: Sequence[FunctionView], description: str) -> ResourceView:
