@@ -67,9 +67,6 @@ def absolute(node: Any, name: str) -> Any:
     found: Json = {key: absolute(value, name) for key, value in node.items()}
     if isinstance(found.get("$ref"), str) and found["$ref"].startswith("#"):
         found["$ref"] = name + found["$ref"]
-    if found.get("type") == "boolean" and "enum" in found:
-        # Published as texts, which no boolean could ever be.
-        found["enum"] = [value == "true" for value in found["enum"]]
     return found
 
 

@@ -153,6 +153,12 @@ def failed_import(stage: Stage, ids: dict[str, str]) -> None:
     )[0]
 
 
+def email_template(stage: Stage, ids: dict[str, str]) -> None:
+    """Let there be the template of the path."""
+    if ids["templateName"] not in {one["template"] for one in stage.tenant.rows("email-templates")}:
+        stage.seed("email-templates", template=ids["templateName"])
+
+
 # What must be there besides the rows that the path leads through.
 BEFORE: dict[str, Callable[[Stage, dict[str, str]], None]] = {
     **dict.fromkeys(
@@ -163,6 +169,7 @@ BEFORE: dict[str, Callable[[Stage, dict[str, str]], None]] = {
         for key in KEYS
         if key.startswith("organizations.members.") and "{user_id}" in BY_KEY[key].path
     },
+    **dict.fromkeys((f"email_templates.{name}" for name in ("get", "set", "update")), email_template),
     "organizations.client_grants.delete": grant_of,
     "organizations.discovery_domains.get_by_name": domain_of,
     "organizations.get_by_name": named,
@@ -293,6 +300,10 @@ def prepared(stage: Stage, key: str, *, whole: bool = False) -> Prepared:
         return Prepared(ids, query)
     schema = next(iter(content.values()))["schema"]
     body = BODIES[key](stage, ids) if key in BODIES else renamed(sample(schema, whole=whole))
+    if key == "email_templates.create":
+        there = {one["template"] for one in stage.tenant.rows("email-templates")}
+        known = resolve(resolve(schema)["properties"]["template"])["enum"]
+        body["template"] = next(name for name in known if name not in there)
     return Prepared(ids, query, body, has_body=True)
 
 

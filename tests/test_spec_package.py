@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import evertoken_spec
-from evertoken.generate import carried, output
+from evertoken.generate import carried, names, output
 from evertoken.generate.__main__ import main
 from evertoken.generate.document import is_array, is_object
 
@@ -46,7 +46,7 @@ def test_the_index_has_every_operation_of_the_api_once() -> None:
     assert len({entry.key for entry in entries}) == len(entries) == len(described)
     for entry in entries:
         raw = described[entry.method, entry.path]
-        assert entry.key.rpartition(".")[2] == raw["x-operation-name"]
+        assert entry.key.rpartition(".")[2] == names.snake(raw["x-operation-name"])
         assert set(entry.scopes) == {scope for one in raw.get("security", ()) for scope in one["management"]}
 
 

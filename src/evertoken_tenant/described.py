@@ -164,7 +164,4 @@ def _absolute(node: Json, name: str) -> Json:
             found[key] = name + value if value.startswith("#") else value
         else:
             found[key] = _absolute(value, name)
-    if found.get("type") == "boolean" and "enum" in found:
-        # As published, the values of such an enum are written as texts.
-        found["enum"] = [value in (True, "true") for value in items(found["enum"])]
     return found
