@@ -185,6 +185,16 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
         f"token was {JWT}!",
         "Basic " + "aHVudGVyMi1odW50ZXIy",
         "x " * 70 + '"client_secret":"hunter2-hunter2' + "hunter2" * 60,
+        '{"recovery_code": "hunter2"}',
+        '{"ticket":"https://tenant.example.com/lo/reset?ticket=hunter2"}',
+        '{"httpAuthorization": "hunter2"}',
+        '{"smtp_pass": "hunter2"}',
+        '{"client-secret": "hunter2"}',
+        '{"secrets": [{"name": "a", "value": "hunter2"}, {"name": "b", "value": "hunter2"}]}',
+        '{"tokens": ["hunter2", "hunter2"]}',
+        '{"skey": {"value": "hunter2"',
+        r'{"message": "cannot read {\"client_secret\": \"hunter2\"}"}',
+        '{"a": {"b": {"masterkey": "hunter2"}}}',
     ],
 )
 def test_an_excerpt_shows_nothing_that_looks_like_a_secret(body: str) -> None:

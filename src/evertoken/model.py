@@ -10,50 +10,48 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeAlias, cast
 import pydantic
 from pydantic_core import core_schema
 
-from evertoken.sent import SentDatetime, as_sent, spell
+from evertoken.secret_names import MASK, is_secret, may_be_secret
+from evertoken.sent import SentDatetime, as_sent, properties, spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic.json_schema import JsonSchemaValue
 
-# By name, so that a secret is covered too where the spec does not know the field yet. Spelling differs in
-# the API (privateKey, private_key): compared in lower case, letters and digits only.
-_KEY: Final = re.compile(
-    r"secrets?$|passphrase$|^pass$|smtppass$"
-    r"|(?:api|access|decryption|encryption|master|private|sas|secret|server|signing|wrapped|write)keys?$|^skey$"
-    r"|assertion$|^(?:http)?authorization$|connectionstring$|recoverycodes?$|servercredentials$|ticket(?:url)?$"
-)
-_SETTING: Final = re.compile(r"(?:token|password)s?$")
-"""Names of secrets, and of objects that tell how such secrets live: `refresh_token`."""
+
+def masked(value: object) -> object:
+    """Return the JSON of what was decoded, to be shown: as it came, but for secrets, at any depth."""
+    return as_sent(_shown(value, "", _unfolded))
 
 
-def is_secret(name: str) -> bool:
-    """Tell whether a field of this name holds something that is not to be shown."""
-    spelled = _plain(name)
-    return bool(_KEY.search(spelled) or _SETTING.search(spelled))
+def _unfolded(model: pydantic.BaseModel) -> object:
+    of = type(model).__name__
+    return {name: _shown(item, name, _unfolded, of) for name, item in properties(model).items()}
 
 
-def _plain(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
-
-
-def _shown(value: object, name: str = "") -> object:
+def _shown(value: object, name: str, show_model: Callable[[Model], object], of: str = "") -> object:
     """Return a value for a repr: the same, or a copy in which secrets are masked, at any depth."""
-    spelled = _plain(name)
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or value == "":
         return value  # such as allow_refresh_token
-    if _KEY.search(spelled):
-        return "***"
+    if is_secret(name, of) or (may_be_secret(name) and not _is_setting(value, name)):
+        return MASK
     if isinstance(value, list | tuple):
-        return [_shown(item, name) for item in cast("list[object]", value)]
-    # What is no model has a shape that nobody knows.
-    if _SETTING.search(spelled) and not isinstance(value, Model):
-        return "***"
+        return [_shown(item, name, show_model) for item in cast("list[object]", value)]
+    if isinstance(value, Model):
+        return show_model(value)
     if isinstance(value, dict):
         entries = cast("dict[object, object]", value)
-        return {key: _shown(item, str(key)) for key, item in entries.items()}
+        return {key: _shown(item, str(key), show_model) for key, item in entries.items()}
     return value
+
+
+def _is_setting(value: object, name: str) -> bool:
+    # What is no model has a shape that nobody knows. A number under a plural counts: leaked_passwords.
+    return isinstance(value, Model | list | tuple) or (isinstance(value, int | float) and name.endswith("s"))
+
+
+def _itself(model: Model) -> object:
+    return model  # its own repr masks
 
 
 class _AsSent:
@@ -150,4 +148,4 @@ class Model(pydantic.BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         for name, value in super().__repr_args__():
-            yield name, _shown(value, name or "")
+            yield name, _shown(value, name or "", _itself, type(self).__name__)

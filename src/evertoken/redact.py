@@ -10,6 +10,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Final
 
 from evertoken.errors import ResponseView
+from evertoken.secret_names import MASK, is_secret, may_be_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 EXCERPT_LENGTH: Final = 200
 """Characters: enough to recognise a proxy's error page."""
 
+_FIELD: Final = re.compile(r'\\?"([\w.-]{1,64})\\?"\s*:\s*')
+_VALUE: Final = re.compile(r'\\?"(?:[^"\\]|\\.)*"?|\[[^]]*]?|\{[^}]*}?')
+"""A field of JSON, in a text of JSON too, and its value, if it is no number: its end may be cut off."""
+
+_SUSPECT: Final = re.compile(r"secret|token|password|key|assertion", re.IGNORECASE)
+
 _SECRET: Final = re.compile(
     r"""
-      (?P<name>"[a-z_]*(?:secret|token|password|key|assertion)[a-z_]*"\s*:\s*)(?:"(?:[^"\\]|\\.)*"?)  # JSON
-    | (?P<form>\b[a-z_]*(?:secret|token|password|assertion)=)[^&\s"]+                                 # form
+      (?P<form>\b[a-z_]*(?:secret|token|password|assertion)=)[^&\s"]+                                 # form
     | (?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}                                                 # header
     | \beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?                                                                # JWT
     | \b[A-Za-z0-9_+/-]{40,}={0,2}                                                   # an opaque token or key
@@ -56,7 +62,7 @@ def excerpt(body: bytes | str) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    text = _SECRET.sub(_mask, text)
+    text = _SECRET.sub(_mask, _mask_fields(text))
     return text if len(text) <= EXCERPT_LENGTH else text[: EXCERPT_LENGTH - 1] + "…"
 
 
@@ -88,6 +94,21 @@ def without(body: bytes, secrets: Iterable[str]) -> bytes:
     return body
 
 
+def _mask_fields(text: str) -> str:
+    parts: list[str] = []
+    end = 0
+    for field in _FIELD.finditer(text):
+        value = _VALUE.match(text, field.end())
+        if value is not None and field.start() >= end and _is_suspect(field[1]):
+            parts += text[end : field.end()], MASK
+            end = value.end()
+    return "".join((*parts, text[end:]))
+
+
+def _is_suspect(name: str) -> bool:
+    return bool(_SUSPECT.search(name)) or is_secret(name) or may_be_secret(name)
+
+
 def _mask(match: re.Match[str]) -> str:
     kept = next((group for group in match.groups() if group), "")
-    return f"{kept}***"
+    return f"{kept}{MASK}"

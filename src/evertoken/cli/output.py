@@ -12,16 +12,11 @@ from evertoken.cli.failure import READER_GONE
 from evertoken.cli.text import notice, printable, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from evertoken.cli.options import Display
     from evertoken.sse import ServerSentEvent
     from evertoken.wire import JSON
-
-MASK: Final = "***"
-
-_SETTINGS: Final = frozenset({"refresh_token"})
-"""Objects that tell how a secret is made and hold none, though they have its name."""
 
 
 _COLUMNS: Final = (
@@ -86,14 +81,14 @@ def columns_of(rows: Sequence[dict[str, JSON]], key: str | None) -> list[str]:
 
 def wire_form(answer: object, display: Display) -> tuple[JSON, bool]:
     """Return an answer as the API wrote it, its secrets masked, and whether there were any."""
-    from evertoken.model import is_secret  # noqa: PLC0415 - pydantic costs time that --help has not
+    from evertoken.model import masked  # noqa: PLC0415 - pydantic costs time that --help has not
     from evertoken.wire import to_wire  # noqa: PLC0415
 
     value = to_wire(answer, "answer")
     if display.show_secrets:
         return value, False
-    masked = _masked(value, is_secret)
-    return masked, masked != value
+    shown = cast("JSON", masked(answer))
+    return shown, shown != value
 
 
 def write(text: str) -> None:
@@ -103,19 +98,6 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise click.exceptions.Exit(READER_GONE) from None
-
-
-def _masked(value: JSON, is_secret: Callable[[str], bool]) -> JSON:
-    if isinstance(value, list):
-        return [_masked(item, is_secret) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: MASK
-        if is_secret(name) and item not in (None, "") and not (name in _SETTINGS and isinstance(item, dict))
-        else _masked(item, is_secret)
-        for name, item in value.items()
-    }
 
 
 def _cell(value: JSON) -> str:
