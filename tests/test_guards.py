@@ -60,7 +60,6 @@ LAYERS = [
         "shared",
         "auth",
         "bearer",
-        "multipart",
         "codec",
         "pump",
         "background",
@@ -80,7 +79,7 @@ LAYERS = [
 ]
 HTTPX = {
     "flow", "exchange", "kept", "auth", "bearer", "codec", "pump", "background", "body", "outcome",
-    "transport", "watch", "token_body", "streams", "multipart", "subscription", "setup", "sender", "client",
+    "transport", "watch", "token_body", "streams", "subscription", "setup", "sender", "client",
 }  # fmt: skip
 
 

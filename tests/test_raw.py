@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, cast
 
@@ -218,12 +219,23 @@ def test_a_body_beyond_the_apis_limit_is_refused() -> None:
     assert len(auth0.api_requests) == 1
 
 
-def test_the_error_for_a_body_that_is_too_long_holds_no_secret() -> None:
-    """Neither its text nor a frame."""
-    body = {"client_secret": SECRET, "filler": "x" * LIMIT}
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("x" * LIMIT, "body"),
+        (float("nan"), "body.more"),
+        ({"a": {1, 2}}, "body.more.a"),
+        ("\ud800", "body.more"),
+        (dt.datetime(2030, 1, 2), "body.more"),  # noqa: DTZ001 - the case
+    ],
+    ids=["too long", "nan", "set", "surrogate", "naive"],
+)
+def test_the_error_for_a_body_that_cannot_be_sent_holds_no_secret(more: object, place: str) -> None:
+    """Neither its text nor a frame, whatever the body is refused for."""
+    body = {"client_secret": SECRET, "more": more}
     with pytest.raises(ArgumentError) as caught:
         make_client(FakeAuth0()).request("POST", "/clients", body=body)
-    assert caught.value.argument == "body"
+    assert caught.value.argument == place
     assert SECRET not in str(caught.value)
     assert SECRET not in locals_of(caught.value)
 

@@ -29,16 +29,21 @@ def encode_body(operation: Operation[object], *, is_async: bool) -> tuple[Data |
         headers = check_headers("media_type", {"Content-Type": operation.body.media_type})
         return _check_data(operation.body.data, is_async=is_async), headers
     content = _json(operation.body)
-    if isinstance(content, int):
-        advice = f"and the API takes {LONGEST_JSON}; send it in several calls"
-        raise ArgumentError("body", f"{content} bytes of JSON, {advice}")
+    if isinstance(content, ArgumentError):
+        raise content
     return content, {"Content-Type": "application/json"}
 
 
-def _json(body: object) -> bytes | int:
-    """Return the JSON of a body, or its size in bytes where that is beyond the limit."""
-    wire = json.dumps(to_wire(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return wire if len(wire) <= LONGEST_JSON else len(wire)
+def _json(body: object) -> bytes | ArgumentError:
+    """Return the JSON of a body, or what is wrong with it, without the frames that hold it."""
+    try:
+        wire = json.dumps(to_wire(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ArgumentError as error:
+        return error.replica()
+    if len(wire) <= LONGEST_JSON:
+        return wire
+    advice = f"and the API takes {LONGEST_JSON}; send it in several calls"
+    return ArgumentError("body", f"{len(wire)} bytes of JSON, {advice}")
 
 
 def _check_data(data: object, *, is_async: bool) -> Data:

@@ -102,7 +102,8 @@ File: TypeAlias = (
 class Multipart:
     """A request's body of form fields (`multipart/form-data`), of which `files` names those that are files.
 
-    A field that is `UNSET` or None is left out. The body is made in memory, so that the call can be repeated.
+    What is `UNSET` is left out, and None where it is no file. The body is made in memory, so that the call
+    can be repeated.
     """
 
     fields: Mapping[str, object] = dataclasses.field(repr=False)
