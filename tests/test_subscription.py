@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import threading
@@ -405,3 +406,142 @@ def test_an_event_that_does_not_fit_is_an_error_where_it_is_asked_for() -> None:
         client = ManagementClient(domain="d.example", token="t", httpx_client=http, strict=strict)
         with client._sending.stream_events(operation) as events, pytest.raises(EvertokenError, match="200"):
             next(events)
+
+
+def typed(number: int, name: str = "user.created") -> bytes:
+    data = {"offset": f"id-{number}", "event": {"id": f"e{number}", "type": name, "more": "kept"}}
+    return f"event: {name}\nid: id-{number}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def follow(kind: str, server: ScriptedServer, use: Callable[[Any], Any], **arguments: Any) -> Any:
+    """Return what `use` makes of `client.events.subscribe(...)`: a value, or one to await."""
+    if kind == "sync":
+        with ManagementClient(**server.credentials(), share_token=False) as client:
+            return use(client.events.subscribe(**arguments))
+
+    async def asynchronous() -> Any:
+        async with AsyncManagementClient(**server.credentials(), share_token=False) as client:
+            return await use(client.events.subscribe(**arguments))
+
+    return anyio.run(asynchronous, backend=kind)
+
+
+def all_of(kind: str) -> Callable[[Any], Any]:
+    """Iterate without a block."""
+
+    async def asynchronous(stream: Any) -> list[Any]:
+        return [event async for event in stream]
+
+    return list if kind == "sync" else asynchronous
+
+
+@for_kinds
+def test_a_subscription_needs_no_block(kind: str, server: ScriptedServer) -> None:
+    """It opens at the first event that is asked for, and goes on after the last one that came."""
+    server.api_script += [
+        stream(QUICK, typed(1), typed(2, "organization.created")),
+        stream(typed(3, "new.kind")),
+    ]
+    got = follow(
+        kind, server, all_of(kind), from_timestamp="2030-01-01T00:00:00Z", event_type=["user.created"]
+    )
+    assert [type(one).__name__ for one in got[:2]] == [
+        "EventStreamCloudEventUserCreated",
+        "EventStreamCloudEventOrgCreated",
+    ]
+    assert [one.offset for one in got] == ["id-1", "id-2", "id-3"]
+    assert got[0].event.more == "kept"
+    assert query_of(server, 0) == {"from_timestamp": ["2030-01-01T00:00:00Z"], "event_type": ["user.created"]}
+    assert query_of(server, 1) == {"from": ["id-2"], "event_type": ["user.created"]}
+
+
+@for_kinds
+def test_a_subscription_that_is_not_used_sends_nothing(kind: str, server: ScriptedServer) -> None:
+    """Nor does it leave anything behind."""
+
+    async def asynchronous(_: object) -> None: ...
+
+    follow(kind, server, asynchronous if kind != "sync" else lambda _: None)
+    gc.collect()
+    assert server.requests == []
+
+
+@for_kinds
+def test_a_block_goes_on_with_what_is_open(kind: str, server: ScriptedServer) -> None:
+    """Begun by an event that was asked for before it, or by a block around it."""
+    server.api_script += [stream(QUICK, typed(1), typed(2), typed(3), then=hang())]
+
+    def sync(events: Any) -> list[str]:
+        got = [next(events).offset]
+        with events, events:
+            got += [next(events).offset, next(events).offset]
+        return got
+
+    async def asynchronous(events: Any) -> list[str]:
+        got = [(await anext(events)).offset]
+        async with events, events:
+            got += [(await anext(events)).offset, (await anext(events)).offset]
+        return got
+
+    assert follow(kind, server, sync if kind == "sync" else asynchronous) == ["id-1", "id-2", "id-3"]
+    assert len(server.api_requests) == 1
+
+
+@for_kinds
+@pytest.mark.parametrize(
+    "pieces",
+    [[QUICK, typed(1), failure("cursor_expired")], [b"data: " + b"x" * 70_000_000], None],
+    ids=["an error of the API", "beyond the bound", "no event stream"],
+)
+def test_a_stream_that_is_over_is_closed(
+    kind: str, pieces: list[bytes] | None, server: ScriptedServer
+) -> None:
+    """Without a block, too; whoever asks again is told that it is over."""
+    gone = threading.Event()
+
+    def keep_on(exchange: Exchange) -> None:
+        try:
+            while not exchange.server.closing.wait(0.01):
+                exchange.send(b"4\r\n:\n:\n\r\n" * 1_000)
+        except OSError:
+            gone.set()
+            raise
+
+    def no_events(exchange: Exchange) -> None:
+        exchange.send(HEAD.replace(b"text/event-stream", b"text/html"))
+        keep_on(exchange)
+
+    server.api_script += [no_events if pieces is None else stream(*pieces, then=keep_on)]
+    held: list[Any] = []
+
+    def sync(events: Any) -> None:
+        held.append(events)
+        with pytest.raises(EvertokenError):
+            list(events)
+        assert gone.wait(10)
+        assert next(events, None) is None
+
+    async def asynchronous(events: Any) -> None:
+        held.append(events)
+        with pytest.raises(EvertokenError):
+            [event async for event in events]
+        assert await anyio.to_thread.run_sync(gone.wait, 10)
+        assert await anext(events, None) is None
+
+    follow(kind, server, sync if kind == "sync" else asynchronous)
+
+
+def test_a_loop_that_is_left_without_a_block_ends_with_its_event_loop(server: ScriptedServer) -> None:
+    """Without an error that nobody can catch."""
+    server.api_script += [stream(QUICK, typed(1), typed(2), then=hang())]
+    told: list[object] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        client = AsyncManagementClient(**server.credentials(), share_token=False)
+        async for _ in client.events.subscribe():
+            break
+
+    anyio.run(leave, backend="asyncio")
+    gc.collect()
+    assert told == []

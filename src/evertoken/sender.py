@@ -24,12 +24,12 @@ from evertoken.setup import (
     management_auth,
     ssl_context,
 )
-from evertoken.streams import opened, opened_async
+from evertoken.streams import AsyncOpening, opened
 from evertoken.subscription import AsyncEventStream, EventStream, Subscription
 from evertoken.token import AccessToken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import Generator
 
     from evertoken.auth import ManagementAuth
     from evertoken.bearer import BearerAuth
@@ -169,17 +169,22 @@ class AsyncSender:
         check_status(operation, response)
         return response
 
-    @contextlib.asynccontextmanager
-    async def stream(
+    def stream(
         self, operation: Operation[object], request_options: RequestOptions | None = None, /
-    ) -> AsyncGenerator[httpx.Response]:
-        """Yield the answer as it is, before it is read. Raises an APIError for any status but 2xx."""
-        http, options = self._http(), request_options or {}
-        call = self._calls.call(http, operation, options, stream=True)
-        async with opened_async(await self.transport.send_async(http, call)) as response:
+    ) -> AsyncOpening:
+        """Return the answer as it is, before it is read. Raises an APIError for any status but 2xx."""
+        options = request_options or {}
+
+        async def send() -> httpx.Response:
+            http = self._http()
+            call = self._calls.call(http, operation, options, stream=True)
+            return await self.transport.send_async(http, call)
+
+        def check(response: httpx.Response) -> None:
             _show(options, response)
             check_status(operation, response)
-            yield response
+
+        return AsyncOpening(send, check)
 
     def stream_events(
         self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /

@@ -13,7 +13,8 @@ from evertoken.errors import TransportError
 from evertoken.retry import SAFE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+    from types import TracebackType
 
 
 @contextlib.contextmanager
@@ -34,21 +35,42 @@ def opened(response: httpx.Response) -> Generator[httpx.Response]:
         raise _broken_off(response, problem)
 
 
-@contextlib.asynccontextmanager
-async def opened_async(response: httpx.Response) -> AsyncGenerator[httpx.Response]:
-    """Yield a response as `opened` does, whose iterators may be left in the middle, too."""
-    _prepare(response)
-    iterators: list[AsyncIterator[object]] = []
-    track(response, iterators)
-    problem = ""
-    try:
-        yield response
-    except httpx.DecodingError as error:
-        problem = type(error).__name__
-    finally:
-        await close_async(response, iterators)
-    if problem:
-        raise _broken_off(response, problem)
+class AsyncOpening(contextlib.AbstractAsyncContextManager[httpx.Response, None]):
+    """Does as `opened` does with the response that `send` gets and `check` lets pass.
+
+    Its iterators may be left in the middle, too. It is no asynchronous generator: an event loop would close
+    one that is left over at the same time as those of httpx within it.
+    """
+
+    def __init__(
+        self, send: Callable[[], Awaitable[httpx.Response]], check: Callable[[httpx.Response], None]
+    ) -> None:
+        self._send = send
+        self._check = check
+        self._iterators: list[AsyncIterator[object]] = []
+        self._response: httpx.Response | None = None
+
+    async def __aenter__(self) -> httpx.Response:
+        self._response = response = await self._send()
+        _prepare(response)
+        track(response, self._iterators)
+        try:
+            self._check(response)
+        except BaseException:
+            await close_async(response, self._iterators)
+            raise
+        return response
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        response = cast("httpx.Response", self._response)  # the block was entered
+        await close_async(response, self._iterators)
+        if isinstance(error, httpx.DecodingError):
+            raise _broken_off(response, type(error).__name__) from None
 
 
 def _prepare(response: httpx.Response) -> None:

@@ -154,8 +154,10 @@ class EventStream(Generic[T]):
     """The events of a stream, for as long as you iterate: `client.events.subscribe` returns one.
 
     It is subscribed when a `with` block begins, or at the first event that is asked for; the block's end
-    closes it. Where a connection ends, the next one goes on after the last event, after the pause that the
-    server asks for. A connection that breaks off in the middle of an event brings it again; none is left out.
+    closes it, and so does the stream's. Where a loop is left without a block, call `close`.
+
+    Where a connection ends, the next one goes on after the last event, after the pause that the server asks
+    for. A connection that breaks off in the middle of an event brings it again; none is left out.
 
     Raises EventStreamError where the API ends the stream, an APIError where it refuses to go on, and
     TransportError where it cannot be reached within the retries of a call.
@@ -180,11 +182,17 @@ class EventStream(Generic[T]):
         return self._subscription.last_event_id
 
     def connect(self) -> None:
-        """Begin, or go on."""
+        """Begin, or go on, unless it is open."""
+        if self._chunks is not None:
+            return
         self._begun = True
         response = self._connection.enter_context(self._open(*self._subscription.call()))
-        self._subscription.begin(response)
         self._chunks = response.iter_bytes()
+        try:
+            self._subscription.begin(response)
+        except DecodeError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -202,6 +210,13 @@ class EventStream(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        try:
+            return self._following()
+        finally:
+            if self._subscription.is_over:
+                self.close()
+
+    def _following(self) -> T:
         while not self._subscription.is_over:
             if self._subscription.has_events:
                 taken = self._subscription.take()
@@ -220,7 +235,10 @@ class EventStream(Generic[T]):
 
 
 class AsyncEventStream(Generic[T]):
-    """The events of a stream, as `EventStream` has them, by `async with` or at the first event."""
+    """The events of a stream, as `EventStream` has them, by `async with` or at the first event.
+
+    Where a loop is left without a block, await `aclose`.
+    """
 
     def __init__(
         self,
@@ -241,11 +259,17 @@ class AsyncEventStream(Generic[T]):
         return self._subscription.last_event_id
 
     async def connect(self) -> None:
-        """Begin, or go on."""
+        """Begin, or go on, unless it is open."""
+        if self._chunks is not None:
+            return
         self._begun = True
         response = await self._connection.enter_async_context(self._open(*self._subscription.call()))
-        self._subscription.begin(response)
         self._chunks = response.aiter_bytes()
+        try:
+            self._subscription.begin(response)
+        except DecodeError:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -263,6 +287,13 @@ class AsyncEventStream(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
+        try:
+            return await self._following()
+        finally:
+            if self._subscription.is_over:
+                await self.aclose()
+
+    async def _following(self) -> T:
         while not self._subscription.is_over:
             if self._subscription.has_events:
                 taken = self._subscription.take()
