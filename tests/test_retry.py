@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import time
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_waits_double_and_vary_by_a_fifth() -> None:
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_a_wait_as_long_as_patience_is_begun(jitter: float) -> None:
+    """Jitter takes no caller's patience that what was asked for leaves."""
+    policy = RetryPolicy(max_wait=60, jitter=lambda: jitter)
+    for asked, waited in ((60, 0), (59.9, 0), (20, 40)):
+        delay = policy.delay_after_answer(
+            attempt=1, method="GET", status_code=429, asked=asked, waited=waited
+        )
+        assert delay is not None
+        assert asked <= delay <= 60 - waited
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
 def test_a_wait_is_never_shorter_than_asked(jitter: float) -> None:
     """Whatever the jitter."""
     delay = RetryPolicy(jitter=lambda: jitter).delay_after_answer(
@@ -99,6 +112,14 @@ def test_a_wait_is_never_shorter_than_asked(jitter: float) -> None:
         ({"retry-after": "7", "x-ratelimit-reset": str(NOW + 3)}, 7),
         ({"retry-after": "soon", "x-ratelimit-reset": str(int(NOW + 3))}, 3),
         ({"retry-after": "-1"}, None),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "9" * 400, "x-ratelimit-reset": str(int(NOW + 3))}, 3),
+        ({"retry-after": "5, 7"}, None),
+        ({"retry-after": date(NOW + 9).replace("GMT", "-0000")}, 9),
+        ({"x-ratelimit-reset": str(int(NOW + 3)), "x-ratelimit-remaining": "-1"}, 3),
+        ({"x-ratelimit-reset": str(int(NOW + 3) * 1000)}, None),
+        ({"x-ratelimit-reset": "1e308"}, None),
         ({"retry-after": "1e9"}, None),
         ({"x-ratelimit-reset": str(int(NOW + 3)), "x-ratelimit-remaining": "0"}, 3),
         ({"x-ratelimit-reset": str(int(NOW + 3)), "x-ratelimit-remaining": "5"}, None),
@@ -108,8 +129,23 @@ def test_a_wait_is_never_shorter_than_asked(jitter: float) -> None:
     ],
 )
 def test_what_an_answer_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    """Retry-After in both forms, then the bucket's reset; by the server's own clock where it tells."""
+    """Retry-After in both forms, then the bucket's reset; by the server's own clock where it tells.
+
+    What is absurd counts as not said; a date without a zone is UTC.
+    """
     assert server_delay(headers, NOW) == seconds
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be set on POSIX only")
+def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the program runs (RFC 9110, 5.6.7: asctime-date)."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert server_delay({"retry-after": time.asctime(time.gmtime(NOW + 9))}, NOW) == 9
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_bucket_is_read_as_far_as_it_is_told() -> None:

@@ -217,6 +217,16 @@ def test_a_refusal_holds_all_calls_as_long_as_it_asks(time: FakeTime) -> None:
     assert throttle.ask(ticket)[1] == 2
 
 
+def test_a_refusal_for_hours_is_looked_at_again(time: FakeTime) -> None:
+    """After a minute one call finds out, and is told; nobody waits for ever for what a header says."""
+    throttle = Throttle(clock=time.clock())
+    throttle.ask(throttle.join("interactive"))
+    throttle.answered(1, told(0), refused_for=1e9)
+    assert 59 < go(throttle, time) < 62
+    throttle.answered(2, told(0), refused_for=3600.0)
+    assert 59 < go(throttle, time) < 62
+
+
 def test_who_leaves_and_who_fails_are_no_longer_waited_for(time: FakeTime) -> None:
     """A cancelled call takes no place, a request that broke off is not under way."""
     throttle = Throttle(clock=time.clock())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time as time_of_day
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,10 +24,13 @@ from evertoken import (
     TransportError,
     correlation_id,
 )
+from scripted_server import ScriptedServer, drip
 from support import DOMAIN, SECRET, FakeAuth0, FakeTime, api_error, locals_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scripted_server import Exchange
 
 
 @pytest.fixture
@@ -89,6 +93,24 @@ async def test_a_task_is_held_to_its_deadline_whatever_happens() -> None:
     with anyio.fail_after(10), pytest.raises(TransportError, match="Deadline") as caught:
         await client.clients.delete("abc")
     assert caught.value.maybe_carried_out
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_thread_is_held_to_its_deadline_while_a_body_comes_in_drops(status: int) -> None:
+    """No single wait is long, so that no timeout of httpx ends it; an error's body is no other."""
+    head = f"HTTP/1.1 {status} OK\r\nRetry-After: 0\r\nContent-Length: 600\r\n\r\n".encode()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(head)
+        drip(b" " * 600, 0.05)(exchange)
+
+    with ScriptedServer(tls=False) as server:
+        server.api_default = answer
+        client = ManagementClient(**server.credentials(), share_token=False, deadline=1.0)
+        began = time_of_day.monotonic()
+        with client, pytest.raises(TransportError, match=f"{status}, but the answer broke off"):
+            client.clients.get("abc")
+        assert time_of_day.monotonic() - began < 15  # of 30
 
 
 @pytest.mark.parametrize("patience", [0, 4.9])

@@ -25,10 +25,16 @@ _SMALL_PIECE: Final = 16
 thousandfold for the two, without a known bound for others and for one within the other."""
 
 
-def read(response: httpx.Response, longest: int) -> httpx.Response:
-    """Return the response with its body read. Raises DecodeError beyond `longest` bytes, decompressed."""
+def read(
+    response: httpx.Response, longest: int, is_late: Callable[[], bool] = lambda: False
+) -> httpx.Response:
+    """Return the response with its body read.
+
+    Raises DecodeError beyond `longest` bytes, decompressed, and httpx.ReadTimeout once it `is_late`: the sum
+    of short waits may be long.
+    """
     if not response.is_closed:
-        body = _Bounded(response, longest)
+        body = _Bounded(response, longest, is_late)
         with _replaced(response, iter_bytes=functools.partial(body.decoded, response.iter_bytes)):
             try:
                 response.read()
@@ -132,7 +138,10 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     What is too long is read to its end, if that is not far, and dropped: so the connection can be used again.
     """
 
-    def __init__(self, response: httpx.Response, longest: int) -> None:
+    def __init__(
+        self, response: httpx.Response, longest: int, is_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._is_late = is_late
         encoding = response.headers.get("content-encoding", "").strip().lower()
         self._compressed = encoding not in {"", "identity"}
         self._size = _PIECES.get(encoding, _SMALL_PIECE)
@@ -146,6 +155,8 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in cast("httpx.SyncByteStream", self._stream):
+            if self._is_late():
+                raise httpx.ReadTimeout("the body did not end in time")
             yield from self._pieces(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -364,7 +365,7 @@ class RateLimitError(APIError):
     def _advice(self) -> str:
         if self.retry_after is None:
             return "try again later"
-        return f"try again in {self.retry_after:.0f} s"
+        return f"try again in {math.ceil(self.retry_after)} s"
 
 
 class ServerError(APIError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import email.utils
 import math
 import random
+import re
 from typing import TYPE_CHECKING, Final
 
 from evertoken.errors import RateLimit
@@ -28,6 +30,11 @@ _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 20.0
 """Seconds at which the doubling ends."""
 
+_LONGEST_RESET: Final = 86_400.0
+"""Seconds: a bucket that gains nothing for a day is none; such a header is in another unit, or wrong."""
+
+_SECONDS: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,15})?")
+
 _JITTER: Final = 0.2
 """The share by which a wait varies, so that clients which failed together do not return together."""
 
@@ -36,18 +43,19 @@ def server_delay(headers: Mapping[str, str], wall: float) -> float | None:
     """Return the seconds that an answer asks to wait, None where it does not say.
 
     Retry-After (RFC 9110, 10.2.3: seconds or a date) goes ahead of x-ratelimit-reset (a Unix second).
-    Dates are compared with the answer's own Date, so that a wrong clock here does not matter.
+    Dates are compared with the answer's own Date, so that a wrong clock here does not matter. What makes no
+    sense counts as not said.
     """
     now = _http_date(headers.get("date")) or wall
     value = headers.get("retry-after", "").strip()
     if value:
-        seconds = float(value) if value.isascii() and value.isdigit() else None
+        seconds = float(value) if _SECONDS.fullmatch(value) else None
         if seconds is None and (when := _http_date(value)) is not None:
             seconds = when - now
         if seconds is not None:
             return max(0.0, seconds)
     limit = rate_limit(headers)
-    return None if limit is None or limit.remaining else reset_delay(headers, wall)
+    return None if limit is None or (limit.remaining or 0) > 0 else reset_delay(headers, wall)
 
 
 def reset_delay(headers: Mapping[str, str], wall: float) -> float | None:
@@ -55,7 +63,8 @@ def reset_delay(headers: Mapping[str, str], wall: float) -> float | None:
     limit = rate_limit(headers)
     if limit is None or limit.reset is None:
         return None
-    return max(0.0, limit.reset - (_http_date(headers.get("date")) or wall))
+    seconds = limit.reset - (_http_date(headers.get("date")) or wall)
+    return None if seconds > _LONGEST_RESET else max(0.0, seconds)
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
@@ -129,7 +138,7 @@ class RetryPolicy:
         wait = backoff(attempt, self.jitter)
         if asked is not None:
             # Later than asked by a little, never earlier: all who were refused would return at once.
-            wait = max(wait, asked + _FIRST_WAIT * self.jitter())
+            wait = max(wait, min(asked + _FIRST_WAIT * self.jitter(), max(asked, self.max_wait - waited)))
         left = self.left(elapsed)
         return wait if waited + wait <= self.max_wait and (left is None or wait < left) else None
 
@@ -144,6 +153,7 @@ def _number(text: str | None) -> float | None:
 
 def _http_date(text: str | None) -> float | None:
     try:
-        return email.utils.parsedate_to_datetime(text or "").timestamp()
+        date = email.utils.parsedate_to_datetime(text or "")
+        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -46,6 +46,9 @@ _PACE_OVER: Final = 5.0
 _PROBE_AFTER: Final = 2.0
 """Seconds after the last request when another one is sent to see whether the bucket fills faster by now."""
 
+_LONGEST_BLOCK: Final = 60.0
+"""Seconds for which a 429 holds all calls at most: then one of them finds out, and is told."""
+
 _SHORTEST_WAIT: Final = 0.002
 _LOOK_AGAIN: Final = 1.0
 """Seconds until a call that waits looks again, or a quarter of its wait: meanwhile there may be more."""
@@ -156,13 +159,13 @@ class Throttle:
     ) -> None:
         """Take note of an answer. `more_in` is the number of seconds until the bucket's reset.
 
-        `refused_for`: it was 429, and asked to wait so many seconds.
+        `refused_for`: it was 429, and asked to wait so many seconds; a minute of them is kept.
         """
         with self._lock:
             now = self._clock.monotonic()
             sent_at = self._under_way.pop(number, now)
             if refused_for is not None:
-                self._blocked_until = max(self._blocked_until, now + refused_for)
+                self._blocked_until = max(self._blocked_until, now + min(refused_for, _LONGEST_BLOCK))
             if bucket is None or bucket.limit is None or bucket.remaining is None:
                 self._unlimited = self._limit is None and refused_for is None
                 return

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import math
 from typing import TYPE_CHECKING, Final, cast
 
 import anyio
@@ -185,13 +186,14 @@ class Transport:
     def _attempt(self, client: httpx.Client, call: Call, go: _Go) -> Outcome:
         response: httpx.Response | None = None
         request = call.request
+        ends = math.inf if go.seconds is None else self.clock.monotonic() + go.seconds
         try:
             # The flow yields the request itself at least: there is a response, or an error was raised.
             steps = self._auth.steps(request)
             response = cast("httpx.Response", run(client, self._auth, steps, request, go.watch))
             if call.stream and response.is_success:
                 return response
-            return read(response, self.longest_body)
+            return read(response, self.longest_body, lambda: self.clock.monotonic() > ends)
         except httpx.RequestError as error:
             return failure_of(error, response)
 
