@@ -227,6 +227,25 @@ def test_a_refusal_for_hours_is_looked_at_again(time: FakeTime) -> None:
     assert 59 < go(throttle, time) < 62
 
 
+@pytest.mark.parametrize(("limit", "reserve"), [(1, 0.0), (1, 0.5), (2, 0.6), (10, 0.99)])
+def test_a_full_bucket_lets_one_go(limit: int, reserve: float, time: FakeTime) -> None:
+    """However small it is, and however large the reserve; nobody looks again and again for it."""
+    throttle = Throttle(reserve=reserve, clock=time.clock())
+    looks = 0
+    for number in range(1, 13):
+        ticket, began = throttle.join("interactive"), time.monotonic
+        while (asked := throttle.ask(ticket))[1] == 0:
+            time.pass_(asked[0])
+            looks += 1
+        assert time.monotonic - began <= 2
+        throttle.answered(
+            number, RateLimit(limit, limit - 1, None), more_in=80_000.0 if number == 12 else 1.0
+        )
+        time.pass_(1.0)  # it gains one a second
+    assert go(throttle, time) <= 2
+    assert looks < 200
+
+
 def test_who_leaves_and_who_fails_are_no_longer_waited_for(time: FakeTime) -> None:
     """A cancelled call takes no place, a request that broke off is not under way."""
     throttle = Throttle(clock=time.clock())

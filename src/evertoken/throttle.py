@@ -47,11 +47,12 @@ _PROBE_AFTER: Final = 2.0
 """Seconds after the last request when another one is sent to see whether the bucket fills faster by now."""
 
 _LONGEST_BLOCK: Final = 60.0
-"""Seconds for which a 429 holds all calls at most: then one of them finds out, and is told."""
+"""Seconds that a header holds all calls at most: then one of them finds out, and is told."""
 
 _SHORTEST_WAIT: Final = 0.002
 _LOOK_AGAIN: Final = 1.0
-"""Seconds until a call that waits looks again, or a quarter of its wait: meanwhile there may be more."""
+_LONGEST_LOOK: Final = 5.0
+"""Seconds until a call that waits looks again, a quarter of its wait between them: there may be more."""
 
 _FIRST_ANSWER_WAIT: Final = 0.02
 _UNKNOWN_RATE_WAIT: Final = 0.1
@@ -140,7 +141,8 @@ class Throttle:
             now = self._clock.monotonic()
             wait = self._wait(bisect.bisect_left(self._waiting, ticket), now)
             if wait > 0:
-                return max(_SHORTEST_WAIT, min(wait, max(_LOOK_AGAIN, wait / 4))), 0
+                look = min(max(_LOOK_AGAIN, wait / 4), _LONGEST_LOOK)
+                return max(_SHORTEST_WAIT, min(wait, look)), 0
             self._remove(ticket)
             self._fill(now)
             self._level -= 1
@@ -171,7 +173,7 @@ class Throttle:
                 return
             self._unlimited = False
             self._limit = max(1, bucket.limit)
-            self._more_at = now + (more_in or 0.0)
+            self._more_at = now + min(more_in or 0.0, _LONGEST_BLOCK)
             self._way += ((now - sent_at) / 2 - self._way) / 8
             # The API counted it about half-way between.
             self._learn(_Known(number, (sent_at + now) / 2, bucket.remaining))
@@ -210,7 +212,9 @@ class Throttle:
     def _floor(self, now: float) -> float:
         limit = self._limit or 0
         floor = max(self._reserve * limit, min(_MARGIN * limit, _MOST_MARGIN))
-        return floor + min(_YIELD * self._own_pace(now), _MOST_YIELD * max(0.0, limit - floor - 1))
+        floor += min(_YIELD * self._own_pace(now), _MOST_YIELD * max(0.0, limit - floor - 1))
+        # A full bucket lets one go, however small it is.
+        return min(floor, limit - 1.0)
 
     def _own_pace(self, now: float) -> float:
         """Return the requests per second that were sent of late."""
