@@ -43,7 +43,7 @@ def resolve(paging: Paging, query: Mapping[str, QueryValue]) -> tuple[dict[str, 
         totals = query.get("include_totals", not paging.bare)
         result = paging.offset if totals and paging.offset is not None else array_of(paging)
         return {key: value for key, value in query.items() if key not in CHECKPOINT_KEYS}, result
-    if paging.from_key is not None and "per_page" in query and query.get("from") is None:
+    if paging.from_key is not None and paging.offset is not None and query.get("from") is None:
         raise ArgumentError(
             "take",
             f"goes with from_, the {paging.from_key} of the row to begin after; "

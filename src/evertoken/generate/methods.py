@@ -282,18 +282,16 @@ def _defaults(paging: PagingView | None) -> dict[str, str]:
 
 def _query(parameter: Parameter, types: Types, defaults: dict[str, str], operation: Operation) -> Argument:
     annotation = types.argument(without_null(query(parameter.schema)))
+    default, most = defaults.get(parameter.name, "None"), parameter.limits[1]
+    if default.isdecimal() and most is not None:
+        default = str(min(int(default), most))  # a call without arguments must be one that the API takes
     return Argument(
         name=names.argument(parameter.name, operation.place),
         wire=parameter.name,
         annotation=annotation if parameter.required else f"{annotation} | None",
-        default=None if parameter.required else _within(parameter, defaults.get(parameter.name, "None")),
+        default=None if parameter.required else default,
         description=parameter.description,
     )
-
-
-def _within(parameter: Parameter, default: str) -> str:
-    most = parameter.limits[1]
-    return str(most) if default.isdigit() and most is not None and most < int(default) else default
 
 
 def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | None, list[Argument] | None]:

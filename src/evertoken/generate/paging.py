@@ -66,9 +66,8 @@ def paging_of(
         return None
     offset = [e for e in envelopes if by_offset and not (by_checkpoint and e.goes_on)]
     checkpoint = [e for e in envelopes if by_checkpoint and e not in offset]
-    if by_offset and not offset:
-        # One envelope may serve both: it counts the rows, or names what is next.
-        offset = [e for e in checkpoint if e.counts]
+    # One envelope may serve both modes, where it has `total` as well as `next`.
+    offset = offset or [e for e in checkpoint if by_offset and e.counts]
     if len(offset) > 1 or len(checkpoint) > 1:
         raise SpecError(operation.place, "the answer has two envelopes for the same kind of paging")
     if len({envelope.items for envelope in envelopes}) > 1:
@@ -81,8 +80,12 @@ def paging_of(
         raise SpecError(
             operation.place, "the overlay's from_key is for answers in arrays that `from` and `take` page"
         )
-    envelope_types = dict.fromkeys(types.result(e.shape) for e in (*offset, *checkpoint))
-    pages = [*envelope_types, *(f"builtins.list[{types.result(items)}]" for items in arrays[:1])]
+    pages = dict.fromkeys(
+        [
+            *(types.result(e.shape) for e in (*offset, *checkpoint)),
+            *(f"builtins.list[{types.result(items)}]" for items in arrays[:1]),
+        ]
+    )
     return PagingView(
         constant=f"_{function.upper()}_PAGING",
         alias=f"{names.pascal(function)}Page" if len(pages) > 1 else "",
