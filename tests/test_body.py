@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import gzip
+import importlib
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
@@ -108,6 +109,48 @@ async def test_tasks_read_within_the_bound_too(encoding: str | None) -> None:
             with pytest.raises(DecodeError, match="larger than"):
                 await client.clients.list(page=0)
         assert stream.closed
+
+
+class _Pedantic:
+    """A decoder that insists on the end of what it decodes, as that of zstd does."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj()
+
+    def decode(self, data: bytes) -> bytes:
+        return self._inner.decompress(data)
+
+    def flush(self) -> bytes:
+        if not self._inner.eof:
+            raise httpx.DecodingError("incomplete")
+        return b""
+
+
+@pytest.mark.anyio
+async def test_a_decoder_that_misses_the_end_does_not_hide_the_bound(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for once: what is too large stays so."""
+    decoders = cast("dict[str, Any]", importlib.import_module("httpx._decoders").SUPPORTED_DECODERS)
+    monkeypatch.setitem(decoders, "pedantic", _Pedantic)
+    asked: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer(zlib.compress(rows(3)), "pedantic")[0]
+
+    async def handle_async(request: httpx.Request) -> httpx.Response:
+        return handle(request)
+
+    http = httpx.Client(transport=httpx.MockTransport(handle))
+    client = ManagementClient(domain=DOMAIN, token="fixed", httpx_client=http, max_body=MEGABYTE)
+    with pytest.raises(DecodeError, match="larger than 1048576 bytes"):
+        client.clients.list(page=0)
+    http_async = httpx.AsyncClient(transport=httpx.MockTransport(handle_async))
+    tasks = AsyncManagementClient(domain=DOMAIN, token="fixed", httpx_client=http_async, max_body=MEGABYTE)
+    with pytest.raises(DecodeError, match="larger than 1048576 bytes"):
+        await tasks.clients.list(page=0)
+    assert len(asked) == 2
 
 
 def test_broken_compression_is_an_error_of_ours() -> None:

@@ -40,6 +40,10 @@ def read(
                 response.read()
             except _TooLargeError:
                 response.close()
+            except httpx.DecodingError:
+                response.close()
+                if not body.is_too_long:
+                    raise
             else:
                 return response
     elif _fits(response, longest):
@@ -61,7 +65,8 @@ async def read_async(response: httpx.Response, longest: int) -> httpx.Response:
                 await close_async(response, body.iterators)
             except httpx.DecodingError:
                 await close_async(response, body.iterators)
-                raise
+                if not body.is_too_long:
+                    raise
             else:
                 return response
     elif _fits(response, longest):
@@ -176,7 +181,7 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
         """Yield what the body is decompressed to, as far as it is within the bound."""
         for piece in iter_bytes():
             self._decoded += len(piece)
-            if not self._is_too_long():
+            if not self.is_too_long:
                 yield piece
         self._check()
 
@@ -184,7 +189,7 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
         """Yield as `decoded` does."""
         async for piece in aiter_bytes():
             self._decoded += len(piece)
-            if not self._is_too_long():
+            if not self.is_too_long:
                 yield piece
         self._check()
 
@@ -192,16 +197,18 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._read += len(chunk)
         size = self._size if self._compressed else len(chunk) or 1
         for start in range(0, len(chunk), size):
-            if not self._is_too_long():
+            if not self.is_too_long:
                 yield chunk[start : start + size]
         if self._read > 2 * self._longest:
             raise _TooLargeError
 
-    def _is_too_long(self) -> bool:
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it was: what was left out then, some decoders take for broken."""
         return max(self._read, self._decoded) > self._longest
 
     def _check(self) -> None:
-        if self._is_too_long():
+        if self.is_too_long:
             raise _TooLargeError
 
 
