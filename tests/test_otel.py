@@ -174,6 +174,18 @@ def test_the_port_and_the_root_are_those_of_the_request(backend: Backend) -> Non
     assert attributes(span)["url.full"] == "http://localhost:8080/gateway/auth0/clients"
 
 
+def test_a_method_that_the_conventions_do_not_know_is_one_of_others(backend: Backend) -> None:
+    """So that callers' words make no metrics; the span has the word itself."""
+    auth0 = FakeAuth0()
+    client = ManagementClient(domain=DOMAIN, token="fixed", httpx_client=auth0.client())
+    backend.watch(client)
+    client.request("PURGE", "/clients/abc")
+    (span,) = backend.spans()
+    assert span.name == "HTTP /api/v2/clients/{1}"
+    assert attributes(span)["http.request.method"] == "_OTHER"
+    assert attributes(span)["http.request.method_original"] == "PURGE"
+
+
 def test_a_renewal_is_a_span_with_its_requests_below(backend: Backend, time: FakeTime) -> None:
     """Each attempt at the token endpoint is a client span; the wait between them is in the renewal's own."""
     auth0 = FakeAuth0(token_answers=[httpx.Response(503), token_answer("t")])

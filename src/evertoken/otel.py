@@ -41,6 +41,9 @@ _Attributes: TypeAlias = dict[str, str | int | bool]
 _BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Seconds: what the conventions advise for http.client.request.duration."""
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""Methods that the conventions know; a metric has one value for all others."""
+
 _PARAMETER: Final = re.compile(r"\{[^{}]*\}")
 
 
@@ -122,8 +125,9 @@ class _Tools:
         """Make the span of a request that has ended, and measure it."""
         place = _place(attempt.url)
         # Never changed once it is handed over: an SDK may keep it as it is.
+        method = attempt.method if attempt.method in _METHODS else "_OTHER"
         where: _Attributes = {
-            "http.request.method": attempt.method,
+            "http.request.method": method,
             "server.address": place.address,
             "server.port": place.port,
             "url.template": place.template,
@@ -140,10 +144,12 @@ class _Tools:
             what["error.type"] = failure
         self.duration.record(attempt.seconds, what)
         details: _Attributes = {**what, "url.full": place.full}
+        if method != attempt.method:
+            details["http.request.method_original"] = attempt.method
         if attempt.number > 1:
             details["http.request.resend_count"] = attempt.number - 1
         self.span(
-            f"{attempt.method} {place.template}",
+            f"{method if method in _METHODS else 'HTTP'} {place.template}",
             trace.SpanKind.CLIENT,
             details,
             start=attempt.at,
