@@ -500,18 +500,21 @@ def test_a_stream_that_is_over_is_closed(
     gone = threading.Event()
 
     def keep_on(exchange: Exchange) -> None:
+        while not exchange.server.closing.wait(0.01):
+            exchange.send(b"4\r\n:\n:\n\r\n" * 1_000)
+
+    def answer(exchange: Exchange) -> None:
         try:
-            while not exchange.server.closing.wait(0.01):
-                exchange.send(b"4\r\n:\n:\n\r\n" * 1_000)
+            if pieces is None:
+                exchange.send(HEAD.replace(b"text/event-stream", b"text/html"))
+                keep_on(exchange)
+            else:
+                stream(*pieces, then=keep_on)(exchange)
         except OSError:
             gone.set()
             raise
 
-    def no_events(exchange: Exchange) -> None:
-        exchange.send(HEAD.replace(b"text/event-stream", b"text/html"))
-        keep_on(exchange)
-
-    server.api_script += [no_events if pieces is None else stream(*pieces, then=keep_on)]
+    server.api_script += [answer]
     held: list[Any] = []
 
     def sync(events: Any) -> None:
