@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from evertoken.body import LONGEST_BODY
 from evertoken.operation import UNSET
@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from evertoken.attempt import Attempt
     from evertoken.drift import Drift
     from evertoken.grant import Grant
-    from evertoken.operation import ListOperation, Operation, Priority, QueryValue, RequestOptions
+    from evertoken.operation import (
+        EventsOperation,
+        ListOperation,
+        Operation,
+        Priority,
+        QueryValue,
+        RequestOptions,
+    )
     from evertoken.paging import AsyncListCall, SyncPager
     from evertoken.renewal import TokenSource
     from evertoken.sse import ServerSentEvent
@@ -221,19 +228,35 @@ class ManagementClient(GroupsOfClient):
         operation = operation_for(method, path, query, bare)
         return self._sending.stream(operation, request_options)
 
+    @overload
+    def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> EventStream[T]: ...
+
+    @overload
     def stream_events(
         self,
         path: str = "/events",
         *,
         query: Mapping[str, QueryValue] | None = None,
         request_options: RequestOptions | None = None,
-    ) -> EventStream[ServerSentEvent]:
-        """Subscribe to an event stream: iterate over it in the block.
+    ) -> EventStream[ServerSentEvent]: ...
+
+    def stream_events(
+        self,
+        path: EventsOperation[T] | str = "/events",
+        request_options: RequestOptions | None = None,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+    ) -> EventStream[T] | EventStream[ServerSentEvent]:
+        """Subscribe to an event stream, by its path or as a value: iterate over it in the block.
 
         It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as
         `query`, the id of the last event that came.
         """
-        return self._sending.stream_events(events_for(path, query), request_options)
+        if isinstance(path, str):
+            return self._sending.stream_events(events_for(path, query), request_options)
+        return self._sending.stream_events(path, request_options)
 
     def add_listener(self, listener: Callable[[Attempt], object]) -> None:
         """Call `listener` with every `Attempt` from now on, in the caller's thread: for metrics."""
@@ -417,19 +440,35 @@ class AsyncManagementClient(AsyncGroupsOfClient):
         operation = operation_for(method, path, query, bare)
         return self._sending.stream(operation, request_options)
 
+    @overload
+    def stream_events(
+        self, operation: EventsOperation[T], request_options: RequestOptions | None = None, /
+    ) -> AsyncEventStream[T]: ...
+
+    @overload
     def stream_events(
         self,
         path: str = "/events",
         *,
         query: Mapping[str, QueryValue] | None = None,
         request_options: RequestOptions | None = None,
-    ) -> AsyncEventStream[ServerSentEvent]:
-        """Subscribe to an event stream: iterate over it in the block.
+    ) -> AsyncEventStream[ServerSentEvent]: ...
+
+    def stream_events(
+        self,
+        path: EventsOperation[T] | str = "/events",
+        request_options: RequestOptions | None = None,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+    ) -> AsyncEventStream[T] | AsyncEventStream[ServerSentEvent]:
+        """Subscribe to an event stream, by its path or as a value: iterate over it in the block.
 
         It goes on where a connection ends. To go on from an earlier subscription, give `{"from": id}` as
         `query`, the id of the last event that came.
         """
-        return self._sending.stream_events(events_for(path, query), request_options)
+        if isinstance(path, str):
+            return self._sending.stream_events(events_for(path, query), request_options)
+        return self._sending.stream_events(path, request_options)
 
     def add_listener(self, listener: Callable[[Attempt], object]) -> None:
         """Call `listener` with every `Attempt` from now on, in the caller's task: for metrics."""

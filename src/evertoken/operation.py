@@ -46,7 +46,7 @@ UNSET: Final = Unset.UNSET
 Priority: TypeAlias = Literal["interactive", "batch"]
 """Who goes first where calls have to wait: `interactive` before `batch`, else as they came."""
 
-QueryValue = str | int | float | bool | Sequence[str] | None
+QueryValue = str | int | float | bool | Sequence[str | int | float] | None
 
 
 class RequestOptions(TypedDict, total=False):

@@ -30,6 +30,7 @@ from evertoken import (
     TokenStatus,
 )
 from evertoken.otel import instrument
+from evertoken_api._client import AsyncGroupsOfClient, GroupsOfClient
 from evertoken_api.clients import (
     Client,
     ClientCredential,
@@ -41,6 +42,8 @@ from evertoken_api.clients import (
 )
 from evertoken_api.clients import ListClientsOffsetPaginatedResponseContent as OffsetPage
 from evertoken_api.clients import ListClientsPaginatedResponseContent as CheckpointPage
+from evertoken_api.events import EventStreamSubscribeEventsResponseContent
+from evertoken_api.events.operations import subscribe
 
 
 def synchronous() -> None:
@@ -127,6 +130,24 @@ async def asynchronous_raw() -> None:
             async for event in events:
                 assert_type(event, ServerSentEvent)
             assert_type(events.last_event_id, str)
+
+
+def another_package() -> None:
+    """Groups that a generated package has beside the client's own work by the client."""
+    with ManagementClient(domain="tenant.eu.auth0.com", token="token") as client:
+        groups = GroupsOfClient(client)
+        assert_type(groups.clients.get("id"), GetClientResponseContent)
+        with client.stream_events(subscribe()) as events:
+            assert_type(events, EventStream[EventStreamSubscribeEventsResponseContent])
+
+
+async def asynchronous_other_package() -> None:
+    """The same, awaited."""
+    async with AsyncManagementClient(domain="tenant.eu.auth0.com", token="token") as client:
+        groups = AsyncGroupsOfClient(client)
+        assert_type(await groups.clients.get("id"), GetClientResponseContent)
+        async with client.stream_events(subscribe()) as events:
+            assert_type(events, AsyncEventStream[EventStreamSubscribeEventsResponseContent])
 
 
 async def asynchronous() -> None:

@@ -8,6 +8,7 @@ import click
 
 from evertoken._version import __version__
 from evertoken.cli import table
+from evertoken.cli.generate import generate
 from evertoken.cli.handover import environment_with, hand_over
 from evertoken.cli.options import Connection, connection_options
 from evertoken.cli.output import write
@@ -54,6 +55,9 @@ _version = click.Option(
     help="Show the version.",
 )
 app: Program = Program("evertoken", _HELP, [_version, *connection_options(of_program=True)])
+
+
+app.add_command(generate)
 
 
 @app.command("token", params=list[click.Parameter](connection_options()))

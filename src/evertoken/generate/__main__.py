@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import keyword
 import sys
 import time
 import types
@@ -24,9 +25,12 @@ if "evertoken" not in sys.modules:
     sys.modules["evertoken"] = _package
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit status: 1 when a document is wrong or files differ."""
-    arguments = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, program: str | None = None) -> int:
+    """Run the program and return its exit status: 1 when a document is wrong or files differ, 130 for Ctrl-C.
+
+    `program` is what a user runs it as, for whom --spec and --out have no defaults.
+    """
+    arguments = _parser(program).parse_args(argv)
     try:
         from evertoken.generate.problem import SpecError  # noqa: PLC0415  # after the arguments: --help is quick
 
@@ -40,16 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             _complain(f"{error.filename or arguments.out}: {error.strerror or error}")
     except ModuleNotFoundError as error:
         _complain(f"{error.name} is not installed; pip install 'evertoken[generate]'")
+    except KeyboardInterrupt:
+        return 130
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="generate", description="Write the typed package of the API from OpenAPI documents."
+        prog=program or "generate", description="Write the typed package of the API from OpenAPI documents."
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail and list what differs")
-    parser.add_argument("--spec", type=Path, help="another OpenAPI file, or folder of files; needs --out")
-    parser.add_argument("--out", type=Path, help="the package's folder; it is replaced as a whole")
+    parser.add_argument(
+        "--spec", type=Path, required=bool(program), help="the OpenAPI file, or folder of files; needs --out"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=bool(program), help="the package's folder; it is replaced as a whole"
+    )
     parser.add_argument(
         "--overlay", type=Path, help="corrections; default: overlay.yaml in the folder of --spec"
     )
@@ -59,36 +69,53 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from evertoken.generate import carried, output  # noqa: PLC0415  # it takes half a second to import
     from evertoken.generate.build import build, source_of  # noqa: PLC0415
-    from evertoken.generate.problem import SpecError  # noqa: PLC0415
+    from evertoken.generate.notes import Notes  # noqa: PLC0415
 
     started = time.monotonic()
-    spec, out = arguments.spec, arguments.out
-    if spec is not None and out is None:
-        raise SpecError("--spec", "needs --out: the folder of the package to write")
-    own = spec is None
-    spec = spec or _ROOT / "spec"
-    if not spec.exists():
-        raise SpecError("--spec", f"{spec} is not there")
-    both = own and out is None
-    out = (out or _ROOT / "generated" / "evertoken_api").absolute()
-    with _progress(quiet=arguments.check) as report:
-        packages = {out: build(source_of(spec, arguments.overlay, own=own), report)}
-    if both:
+    own = arguments.spec is None
+    spec, out = _places(arguments)
+    notes = Notes(strict=own)
+    try:
+        with _progress(quiet=arguments.check) as report:
+            packages = {out: build(source_of(spec, arguments.overlay, own=own), report, notes)}
+    finally:
+        if not arguments.check:
+            for line in notes.lines:
+                print(f"note: {line}", file=sys.stderr)  # noqa: T201  # a program
+    if own and arguments.out is None:
         packages[out.with_name(carried.PACKAGE)] = carried.build(spec)
     count = sum(len(files) for files in packages.values())
     if arguments.check:
-        lines = [line for out, files in packages.items() for line in output.differences(files, out)]
+        lines = [line for folder, files in packages.items() for line in output.differences(files, folder)]
         for line in lines:
             print(line)  # noqa: T201  # the answer of --check
         if lines:
-            _complain(f"{len(lines)} of {count} files differ from spec/; run scripts/generate")
+            again = "scripts/generate" if own else "it again without --check"
+            _complain(f"{len(lines)} of {count} files differ from {spec.name}; run {again}")
         return 1 if lines else 0
-    for out, files in packages.items():
-        if output.differences(files, out):
-            output.replace(files, out)
+    for folder, files in packages.items():
+        if output.differences(files, folder):
+            output.replace(files, folder)
     seconds = time.monotonic() - started
-    print(f"{count} files in {', '.join(map(str, packages))} ({seconds:.1f} s)", file=sys.stderr)  # noqa: T201  # a program
+    left_out = f", {len(notes.left_out)} operations left out" if notes.left_out else ""
+    places = ", ".join(map(str, packages))
+    print(f"{count} files in {places}{left_out} ({seconds:.1f} s)", file=sys.stderr)  # noqa: T201  # a program
     return 0
+
+
+def _places(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Return where the documents are, and where the package goes."""
+    from evertoken.generate.problem import SpecError  # noqa: PLC0415
+
+    spec, out = arguments.spec, arguments.out
+    if spec is not None and out is None:
+        raise SpecError("--spec", "needs --out: the folder of the package to write")
+    if out is not None and not (out.name.isidentifier() and not keyword.iskeyword(out.name)):
+        raise SpecError("--out", f"{out.name!r} cannot be imported: choose a name of letters, digits and _")
+    spec = spec or _ROOT / "spec"
+    if not spec.exists():
+        raise SpecError("--spec", f"{spec} is not there")
+    return spec, (out or _ROOT / "generated" / "evertoken_api").absolute()
 
 
 @contextlib.contextmanager

@@ -13,24 +13,29 @@ from evertoken.generate.homes import SHARED, Homes, digest_of
 from evertoken.generate.library import Library
 from evertoken.generate.methods import resource, views
 from evertoken.generate.normal import text
-from evertoken.generate.operations import read_operations
 from evertoken.generate.problem import SpecError
+from evertoken.generate.reading import read_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from evertoken.generate.methods import ResourceView
+    from evertoken.generate.notes import Notes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What to build from. `command` is told in the files' headers; so is `prefix` before each file's name."""
+    """What to build from. `command` is told in the files' headers; so is `prefix` before each file's name.
+
+    `own` tells that the package is the one that the clients are made of.
+    """
 
     spec: Path
     overlay: Path | None
     prefix: str
     command: str
+    own: bool
 
 
 def source_of(spec: Path, overlay: Path | None, *, own: bool) -> Source:
@@ -38,14 +43,14 @@ def source_of(spec: Path, overlay: Path | None, *, own: bool) -> Source:
     if overlay is None and (spec / OVERLAY).is_file():
         overlay = spec / OVERLAY
     if own:
-        return Source(spec=spec, overlay=overlay, prefix="spec/", command="scripts/generate")
+        return Source(spec=spec, overlay=overlay, prefix="spec/", command="scripts/generate", own=True)
     # Whole paths would differ between machines.
-    command = f"scripts/generate --spec {spec.name} --out FOLDER"
+    command = f"evertoken generate --spec {spec.name} --out FOLDER"
     prefix = f"{spec.name}/" if spec.is_dir() else ""
-    return Source(spec=spec, overlay=overlay, prefix=prefix, command=_one_line(command))
+    return Source(spec=spec, overlay=overlay, prefix=prefix, command=_one_line(command), own=False)
 
 
-def build(source: Source, report: Callable[[str], None]) -> dict[str, str]:
+def build(source: Source, report: Callable[[str], None], notes: Notes) -> dict[str, str]:
     """Return the package's files by path, or raise `SpecError`; `report` is told each step."""
     report("Reading")
     documents = Documents(read_all(source.spec))
@@ -55,8 +60,10 @@ def build(source: Source, report: Callable[[str], None]) -> dict[str, str]:
         report(f"Validating {document.name}")
         validity.check(document)
     report("Sorting schemas and operations")
-    library = Library(documents, overlay)
-    operations = read_operations(documents, library, overlay)
+    library = Library(documents, overlay, notes)
+    operations = read_operations(documents, library, overlay, notes)
+    if not operations:
+        raise SpecError(str(source.spec), "has no operation that could be a method")
     library.close_tags()
     homes = Homes(library, operations, overlay)
     report("Writing models")
@@ -67,7 +74,7 @@ def build(source: Source, report: Callable[[str], None]) -> dict[str, str]:
     roots: list[ResourceView] = []
     for group in homes.groups:
         models = _declared(modules.get(f"{group}/models.py", ""))
-        found, root = _group(documents, homes, group, overlay, models)
+        found, root = _group(documents, homes, group, overlay, models=models, notes=notes, own=source.own)
         modules |= found
         roots += [root] if root else []
     if any(name.startswith(f"{SHARED}/") for name in modules):
@@ -83,7 +90,10 @@ def _group(
     homes: Homes,
     group: str,
     overlay: overlays.Overlay,
+    *,
     models: list[str],
+    notes: Notes,
+    own: bool,
 ) -> tuple[dict[str, str], ResourceView | None]:
     description = _tag(documents, group) or f"Operations of `{group}`."
     # From here too, whether another group uses a schema or not.
@@ -92,17 +102,17 @@ def _group(
     root: ResourceView | None = None
     found: dict[str, str] = {}
     if group not in overlay.models_only:
-        functions = views(homes, group, overlay)
-        root = resource((group,), functions, description)
+        functions = views(homes, group, overlay, notes)
+        taken = {*models, *common, *render.GROUPS}
+        root = resource((group,), functions, description, taken)
         classes = [colour.prefix + r.class_name for r in root.flat() for colour in render.COLOURS]
-        twice = sorted(
-            (set(classes) & {*models, *common}) | {name for name in classes if classes.count(name) > 1}
-        )
-        if twice:
-            raise SpecError(homes.operations[group][0].place, f"two classes are called {twice[0]}")
+        for r in root.flat():
+            if r.is_renamed:
+                place = homes.operations[group][0].place
+                notes.tell(place, f"two classes are called as `{r.path}` is; its class is {r.class_name}")
         exports[".resources"] = sorted(classes)
         found[f"{group}/operations.py"] = render.operations(group, functions)
-        found[f"{group}/resources.py"] = render.resources(root)
+        found[f"{group}/resources.py"] = render.resources(root, own=own)
     return {**found, f"{group}/__init__.py": render.package(description, exports)}, root
 
 
@@ -121,9 +131,10 @@ def _files(
     shown = [[root.name, root.description] for root in roots]
     top = head([""] if source.spec.is_dir() else homes.documents, digest_of(shown))
     files["__init__.py"] = top + render.package(
-        "The Auth0 Management API: one package per group of resources.", {}
+        "The Auth0 Management API: one package per group of resources.",
+        {} if source.own else {"._client": render.GROUPS},
     )
-    files["_client.py"] = top + render.groups(roots)
+    files["_client.py"] = top + render.groups(roots, own=source.own)
     found = output.formatted(files)
     for path, code in found.items():
         inert.check(path, code)

@@ -129,7 +129,7 @@ def _word(key: str, value: object) -> Any:
 
 
 def _source(name: str) -> str:
-    return f'{{"$comment":{_dump(f"{output.JSON_MARK} from {name}; do not edit.")},'
+    return f'{{"$comment":{_dump(f"{output.JSON_MARK}scripts/generate from {name}; do not edit.")},'
 
 
 def _text(document: JsonObject, name: str) -> str:

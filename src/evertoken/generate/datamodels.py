@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import pathlib
 import re
+import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import datamodel_code_generator
 
+from evertoken.generate import names as pythonic
 from evertoken.generate import settings
 from evertoken.generate.normal import bare, transform, undescribed
 from evertoken.generate.problem import SpecError
@@ -24,9 +27,8 @@ if TYPE_CHECKING:
 NEARLY_ALL: Final = 0.9
 """The share of their properties that two schemas have in common if they are of one kind of thing."""
 
-_DATETIME: Final = "from datetime import datetime\n"
-_SENT_DATETIME: Final = "from evertoken.model import Datetime as datetime\n"
-"""To a type checker the same, and written back as it was sent."""
+# A property may be called datetime: then it is imported by another name too.
+_DATETIME: Final = re.compile(r"^from datetime import datetime(?: as (\w+))?$", re.MULTILINE)
 
 _HEADER = re.compile(r"\A(?:#.*\n)+\s*")
 # With deferred building a model resolves its references at first use; this would build it at import.
@@ -38,7 +40,12 @@ def models(homes: Homes) -> dict[str, str]:
     """Return the code of each group's `models.py`, by group."""
     shapes = {name: transform(homes.library.schemas[name].shape, _number) for name in homes.models}
     codes = _generate("models", _inherit(shapes, homes.answers, homes.home), homes.home, settings.MODELS)
-    return {group: code.replace(_DATETIME, _SENT_DATETIME) for group, code in codes.items()}
+    return {group: _DATETIME.sub(_sent, code) for group, code in codes.items()}
+
+
+def _sent(found: re.Match[str]) -> str:
+    # To a type checker the same, and written back as it was sent.
+    return f"from evertoken.model import Datetime as {found[1] or 'datetime'}"
 
 
 def params(homes: Homes) -> dict[str, str]:
@@ -68,18 +75,45 @@ def _generate(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = datamodel_code_generator.generate(json.dumps(source), **options)
+            found = _models_of(json.dumps(source), {**options, "aliases": _attributes(shapes, names)})
     except Exception as error:
         # Whatever it cannot make code of; the document is valid, so only it can say what is the matter.
         reason = f"datamodel-code-generator cannot make {module} of the schemas: {error}"
         raise SpecError("", reason[:500]) from error
-    if not isinstance(found, dict):
-        raise SpecError("", f"datamodel-code-generator gave no {module}")
-    return {
-        path[0]: _tidy(str(code))
-        for path, code in found.items()
-        if path[-1] == f"{module}.py" and len(path) > 1
+    codes = {
+        path[0]: _tidy(code) for path, code in found.items() if path[-1] == f"{module}.py" and len(path) > 1
     }
+    for name in shapes:
+        if not re.search(rf"^(?:class )?{name}\b", codes.get(home[name], ""), re.MULTILINE):
+            raise SpecError("", f"datamodel-code-generator made no {name} in {home[name]}.{module}")
+    return codes
+
+
+def _models_of(source: str, options: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    # It looks for settings in the current folder and above, which are somebody else's.
+    with tempfile.TemporaryDirectory(prefix="evertoken-generate-") as folder:
+        path = pathlib.Path(folder) / "pyproject.toml"
+        path.write_text(settings.LINES, encoding="utf-8")
+        found = datamodel_code_generator.generate(source, settings_path=path.parent, **options)
+    if not isinstance(found, dict):
+        raise TypeError("it gave no modules")
+    return {path: str(code) for path, code in found.items()}
+
+
+def _attributes(shapes: Mapping[str, JsonObject], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the attributes of properties for which the usual name would not do, by class and property."""
+    found: dict[str, str] = {}
+    for name, shape in shapes.items():
+        parts: list[JsonObject] = [shape, *shape.get("allOf", ())]
+        properties = [wire for part in parts for wire in part.get("properties", ())]
+        taken = set(properties)
+        for wire in properties:
+            attribute = pythonic.field(wire, shapes.keys())
+            if attribute is not None:
+                attribute = pythonic.free(attribute, taken)
+                taken.add(attribute)
+                found[f"{names[name]}.{wire}"] = attribute
+    return found
 
 
 def _tidy(code: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +24,16 @@ JsonObject = dict[str, Any]
 Parts = tuple[str, ...]
 
 OVERLAY = "overlay.yaml"
+# What these hold is named by the document, so that `example` in them is a name and no keyword.
+NAMES = frozenset(
+    {
+        "$defs", "callbacks", "content", "definitions", "dependentSchemas", "encoding", "headers", "links",
+        "mapping", "parameters", "pathItems", "paths", "patternProperties", "properties", "requestBodies",
+        "responses", "schemas", "scopes", "securitySchemes", "variables", "webhooks",
+    }
+)  # fmt: skip
+# Published documents carry example data in these, which does not always fit its own schema.
+SAMPLES = frozenset({"default", "example", "examples"})
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -136,6 +148,21 @@ def walk(node: object, parts: Parts = ()) -> Iterator[tuple[Parts, object]]:
             yield from walk(value, (*parts, str(index)))
 
 
+def meant(node: object, parts: Parts = (), *, names: bool = False) -> Iterator[tuple[Parts, object]]:
+    """Yield what `walk` yields, but for sample data, values and extensions, in which `$ref` is no reference.
+
+    `names` tells that the keys of `node` are names which the document gives.
+    """
+    yield parts, node
+    if is_array(node):
+        for index, value in enumerate(node):
+            yield from meant(value, (*parts, str(index)))
+    elif is_object(node):
+        for key, value in node.items():
+            if names or not (key in SAMPLES or key in {"const", "enum"} or key.startswith("x-")):
+                yield from meant(value, (*parts, key), names=not names and key in NAMES)
+
+
 def find(node: object, steps: Sequence[str]) -> object:
     """Return the value at a place below `node`, or raise LookupError."""
     for step in steps:
@@ -168,11 +195,12 @@ class Documents:
             raise SpecError(place, f"$ref names a document that is not there: {reference!r}")
         if fragment and not fragment.startswith("/"):
             raise SpecError(place, f"$ref is not a JSON pointer: {reference!r}")
-        steps = tuple(part.replace("~1", "/").replace("~0", "~") for part in fragment.split("/")[1:])
-        try:
-            return target, steps, find(target.content, steps)
-        except LookupError:
-            raise SpecError(place, f"$ref names nothing: {reference!r}") from None
+        # A fragment is percent-encoded (RFC 6901, 6); a document may have a name that looks so.
+        for text in (fragment, urllib.parse.unquote(fragment)):
+            steps = tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+            with contextlib.suppress(LookupError):
+                return target, steps, find(target.content, steps)
+        raise SpecError(place, f"$ref names nothing: {reference!r}")
 
     def follow(self, document: Document, parts: Parts, node: object) -> tuple[Document, Parts, JsonObject]:
         """Return an object that is written here or, by `$ref`, elsewhere."""
@@ -190,7 +218,7 @@ class Documents:
     def check_references(self) -> None:
         """Raise `SpecError` for the first `$ref` that names nothing, or itself."""
         for document in self:
-            for parts, node in walk(document.content):
+            for parts, node in meant(document.content):
                 self._check_chain(document, parts, node)
 
     def _check_chain(self, document: Document, parts: Parts, node: object) -> None:

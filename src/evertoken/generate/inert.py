@@ -54,7 +54,8 @@ def _fault(node: ast.AST, classes: set[str]) -> str:
     fault = ""
     match node:
         case ast.Call():
-            name = ast.unparse(node.func)
+            # Where a property is called as what its class needs, that is imported by another name.
+            name = ast.unparse(node.func).removesuffix("_aliased")
             if name not in _CALLS | classes and not name.startswith("operations."):
                 fault = f"a call of {name[:80]}"
         case ast.If(test=test):

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from evertoken.generate import names
+from evertoken.generate import merge, names
 from evertoken.generate.document import Document, Documents, JsonObject, Parts, is_object
 from evertoken.generate.normal import NULL, any_of, normal, references, transform
 from evertoken.generate.problem import SpecError
@@ -14,6 +14,7 @@ from evertoken.generate.problem import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evertoken.generate.notes import Notes
     from evertoken.generate.overlay import Overlay
 
 _COMPONENTS = ("components", "schemas")
@@ -36,8 +37,10 @@ class Schema:
 class Library:
     """The named schemas of all documents."""
 
-    def __init__(self, documents: Documents, overlay: Overlay) -> None:
+    def __init__(self, documents: Documents, overlay: Overlay, notes: Notes) -> None:
         self._documents = documents
+        self._notes = notes
+        self._called = _called(documents)
         self.schemas: dict[str, Schema] = {}
         for document in documents:
             self._read(document)
@@ -48,6 +51,10 @@ class Library:
                 members = [m for m in schema.shape.get("anyOf", [schema.shape]) if m != NULL]
                 kept = {"description": schema.shape["description"]} if "description" in schema.shape else {}
                 schema.shape = {**any_of(members), **kept}
+        self._settling: set[str] = set()
+        self._settled: set[str] = set()
+        for name in self.schemas:
+            self._named(name)
         self._correct(overlay)
         for name in list(self.schemas):
             schema = self.schemas[name]
@@ -56,7 +63,8 @@ class Library:
     def take(self, schema: object, document: Document, parts: Parts, name: str) -> JsonObject:
         """Return a schema that stands in an operation; `name` is for what it defines in line."""
         shape = self._point(normal(schema, functools.partial(self._refer, document, parts)))
-        return self._hoist(shape, names.type_name(name, document.place(parts)), Schema({}, document, parts))
+        shape = transform(shape, self._settle)
+        return self._hoist(shape, names.type_name(name), Schema({}, document, parts))
 
     def reach(self, start: Iterable[JsonObject]) -> set[str]:
         """Return the names that schemas refer to, directly or through others."""
@@ -127,10 +135,7 @@ class Library:
     def _read(self, document: Document) -> None:
         for raw, schema in _components(document).items():
             parts = (*_COMPONENTS, raw)
-            place = document.place(parts)
-            name = names.type_name(raw, place)
-            if name in self.schemas:
-                raise SpecError(place, f"the schema is there twice, also at {self.schemas[name].place}")
+            name = self._called[document.name, raw]
             refer = functools.partial(self._refer, document, parts)
             self.schemas[name] = Schema(normal(schema, refer), document, parts)
 
@@ -139,9 +144,13 @@ class Library:
     ) -> JsonObject:
         target, steps, node = self._documents.resolve(document, parts, reference)
         if steps[:2] == _COMPONENTS and len(steps) == len(_COMPONENTS) + 1:
-            return {"$ref": names.type_name(steps[-1], target.place(steps))}
+            return {"$ref": self._called[target.name, steps[-1]]}
         if (target.name, steps) in seen:
-            raise SpecError(document.place(parts), f"$ref leads back to itself: {reference!r}")
+            # What has no name of its own cannot hold itself.
+            self._notes.tell(
+                document.place(parts), f"$ref leads back to itself, so it may be anything: {reference!r}"
+            )
+            return {}
         seen = (*seen, (target.name, steps))
         # A place within another schema has no name, so its text is repeated here.
         return normal(node, functools.partial(self._refer, target, steps, seen=seen))
@@ -158,14 +167,31 @@ class Library:
 
         return transform(shape, change)
 
+    def _named(self, name: str) -> JsonObject:
+        """Return a schema by name in which no `allOf` is left but for classes with bases."""
+        schema = self.schemas[name]
+        if name not in self._settled and name not in self._settling:
+            self._settling.add(name)
+            schema.shape = transform(schema.shape, self._settle)
+            self._settled.add(name)
+        return schema.shape
+
+    def _settle(self, shape: JsonObject) -> JsonObject:
+        if "allOf" not in shape:
+            return shape
+        described = {"description": shape["description"]} if "description" in shape else {}
+        return {**merge.settled(shape, self._named), **described}
+
     def _correct(self, overlay: Overlay) -> None:
-        for name, properties in overlay.optional.items():
+        for raw, properties in overlay.optional.items():
+            called = {found for (_, written), found in self._called.items() if written == raw}
+            name = called.pop() if called else raw
             if name not in self.schemas:
-                raise SpecError(overlay.place("schemas", name), "no document has this schema")
+                raise SpecError(overlay.place("schemas", raw), "no document has this schema")
             shape = self.schemas[name].shape
             for wire in properties:
                 if wire not in shape.get("required", ()):
-                    place = overlay.place("schemas", name, "optional")
+                    place = overlay.place("schemas", raw, "optional")
                     raise SpecError(place, f"{wire!r} is no required property of the schema")
                 shape["required"] = [other for other in shape["required"] if other != wire]
 
@@ -173,9 +199,7 @@ class Library:
         """Give an object that is defined in line a name, so that its class has one."""
         if "properties" not in shape and "allOf" not in shape:
             return self._hoist_inside(shape, name, origin)
-        free, number = name, 2
-        while free in self.schemas:
-            free, number = f"{name}{number}", number + 1
+        free = names.free(name, self.schemas)
         self.schemas[free] = Schema({}, origin.document, origin.parts)
         self.schemas[free].shape = self._hoist_inside(shape, free, origin)
         return {"$ref": free}
@@ -199,6 +223,26 @@ class Library:
         if "allOf" in found:
             found["allOf"] = [self._hoist_inside(member, name, origin) for member in found["allOf"]]
         return found
+
+
+def _called(documents: Documents) -> dict[tuple[str, str], str]:
+    """Return the name of the class or alias of each schema, by document and the name there."""
+    found: dict[tuple[str, str], str] = {}
+    first: dict[str, str] = {}
+    for document in documents:
+        for raw in _components(document):
+            place = document.place((*_COMPONENTS, raw))
+            if raw in first:
+                raise SpecError(place, f"the schema is there twice, also at {first[raw]}")
+            first[raw] = place
+            found[document.name, raw] = names.type_name(raw)
+    # Those that are called as they are written come first: a new neighbour must not rename them.
+    taken = {name for (_, raw), name in found.items() if name == raw}
+    for (document_name, raw), name in found.items():
+        if name != raw:
+            found[document_name, raw] = names.free(name, taken)
+            taken.add(found[document_name, raw])
+    return found
 
 
 def _components(document: Document) -> JsonObject:

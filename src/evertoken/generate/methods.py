@@ -8,22 +8,23 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from evertoken.generate import names
+from evertoken.generate.asked import query
 from evertoken.generate.overlay import EventsEntry
 from evertoken.generate.paging import PagingView, paging_of
-from evertoken.generate.problem import SpecError
-from evertoken.generate.types import Types, query, without_null
+from evertoken.generate.types import Types, without_null
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from evertoken.generate.document import JsonObject
     from evertoken.generate.homes import Homes
+    from evertoken.generate.notes import Notes
     from evertoken.generate.operations import Operation, Parameter
     from evertoken.generate.overlay import Overlay
 
 # auth0-python's defaults, so that its users' calls give the same pages.
-_OFFSET_DEFAULTS = {"page": "0", "per_page": "50", "include_totals": "True"}
-_CHECKPOINT_DEFAULTS = {"take": "50"}
+_OFFSET_DEFAULTS = {"page": ("int", "0"), "per_page": ("int", "50"), "include_totals": ("bool", "True")}
+_CHECKPOINT_DEFAULTS = {"take": ("int", "50")}
 EARLY = {
     "EA": "Early access: Auth0 may still change it.",
     "BETA": "Beta: Auth0 may still change it.",
@@ -172,6 +173,11 @@ class ResourceView:
     functions: tuple[FunctionView, ...]
     subgroups: tuple[ResourceView, ...]
 
+    @property
+    def is_renamed(self) -> bool:
+        """Tell whether the class is not called as the group, since another is."""
+        return self.class_name != _plain_class(self.path.split("."))
+
     def flat(self) -> Iterator[ResourceView]:
         """Yield this and all below it."""
         yield self
@@ -184,8 +190,10 @@ class ResourceView:
         return [function for resource in self.flat() for function in resource.functions]
 
 
-def resource(group: tuple[str, ...], functions: Sequence[FunctionView], description: str) -> ResourceView:
-    """Return a group with all below it, or raise `SpecError` where names are there twice."""
+def resource(
+    group: tuple[str, ...], functions: Sequence[FunctionView], description: str, taken: set[str]
+) -> ResourceView:
+    """Return a group with all below it. Its classes are called as nothing in `taken`, and noted there."""
     own = [function for function in functions if function.operation.group == group]
     depth = len(group)
     below = sorted(
@@ -195,58 +203,61 @@ def resource(group: tuple[str, ...], functions: Sequence[FunctionView], descript
             if f.operation.group[:depth] == group != f.operation.group
         }
     )
-    taken = set(below)
-    for function in own:
-        if function.name in taken:
-            raise SpecError(
-                function.operation.place,
-                f"{'.'.join(group)} has {function.name} twice, as method or subgroup",
-            )
-        taken.add(function.name)
     return ResourceView(
         name=group[-1],
         path=".".join(group),
-        class_name="".join(names.pascal(part) for part in group),
+        class_name=_class_name(group, taken),
         description=description or f"Operations of `{'.'.join(group)}`.",
         functions=tuple(own),
-        subgroups=tuple(resource((*group, name), functions, "") for name in below),
+        subgroups=tuple(resource((*group, name), functions, "", taken) for name in below),
     )
 
 
-def views(homes: Homes, group: str, overlay: Overlay) -> list[FunctionView]:
-    """Return the operations of a group, or raise `SpecError` where two would be one function."""
-    found: dict[str, FunctionView] = {}
-    for operation in homes.operations[group]:
-        view = _view(homes, operation, overlay)
-        if view.function in found:
-            other = found[view.function].operation
-            raise SpecError(
-                operation.place,
-                f"the function {view.function} is there twice, for {other.key} and {operation.key}",
-            )
-        found[view.function] = view
-    return list(found.values())
+def _class_name(group: tuple[str, ...], taken: set[str]) -> str:
+    found = _plain_class(group)
+    while taken & {found, f"Async{found}"} or names.is_taken(found) or names.is_taken(f"Async{found}"):
+        found = f"{found}Group"
+    taken |= {found, f"Async{found}"}
+    return found
 
 
-def _view(homes: Homes, operation: Operation, overlay: Overlay) -> FunctionView:
+def _plain_class(group: Sequence[str]) -> str:
+    return "".join(names.pascal(part) for part in group)
+
+
+def views(homes: Homes, group: str, overlay: Overlay, notes: Notes) -> list[FunctionView]:
+    """Return the operations of a group."""
+    return [_view(homes, operation, overlay, notes) for operation in homes.operations[group]]
+
+
+def _view(homes: Homes, operation: Operation, overlay: Overlay, notes: Notes) -> FunctionView:
     types = Types(homes, operation.group[0])
-    function = "_".join((*operation.group[1:], operation.name))
-    paging = paging_of(homes.library, types, operation, overlay.paging.get(operation.key), function)
-    taken: set[str] = set()
-    path = tuple(_unique(argument, taken, operation) for argument in _path(operation, types))
+    function = names.unlike("_".join((*operation.group[1:], operation.name)))
+    paging = paging_of(
+        homes.library, types, operation, overlay.paging.get(operation.key), function=function, notes=notes
+    )
+    # The function of a list has two variables of its own.
+    taken: set[str] = {"query", "result"} if paging else set()
+    path = list(_path(homes, operation, types))
     queried = [p for p in operation.parameters if p.inside == "query"]
-    asked = tuple(_unique(_query(p, types, _defaults(paging), operation), taken, operation) for p in queried)
+    asked = [_query(homes, p, types, _defaults(paging)) for p in queried]
     whole, properties = _body(homes, operation, types)
+    exact = {a.name for a in (*path, *asked, *(properties or ())) if a.name == a.wire}
+
+    def unique(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        return tuple(_unique(argument, taken, exact) for argument in arguments)
+
     results = list(dict.fromkeys(types.result(shape) for shape in operation.results)) or ["None"]
+    results = ["Any"] if "Any" in results else results
     results.sort(key=lambda name: name == "None")
     return FunctionView(
         operation=operation,
         name=operation.name,
-        function=names.function(function, operation.place),
-        path=path,
-        query=asked,
-        body=None if properties is None else tuple(_unique(a, taken, operation) for a in properties),
-        whole_body=_unique(whole, taken, operation) if whole else None,
+        function=function,
+        path=unique(path),
+        query=unique(asked),
+        body=None if properties is None else unique(properties),
+        whole_body=unique([whole])[0] if whole else None,
         limits={p.name: p.limits for p in queried if p.limits != (None, None)},
         result="NoneType" if results == ["None"] else " | ".join(results),
         returns=" | ".join(results),
@@ -255,38 +266,40 @@ def _view(homes: Homes, operation: Operation, overlay: Overlay) -> FunctionView:
     )
 
 
-def _path(operation: Operation, types: Types) -> Iterator[Argument]:
+def _path(homes: Homes, operation: Operation, types: Types) -> Iterator[Argument]:
     parameters = {p.name: p for p in operation.parameters if p.inside == "path"}
-    templated = re.findall(r"\{([^{}]*)\}", operation.path)
-    if sorted(templated) != sorted(parameters):
-        named = ", ".join(sorted(set(templated) ^ set(parameters)))
-        raise SpecError(operation.place, f"the path and its parameters do not name the same: {named}")
-    for name in templated:
-        annotation = types.argument(without_null(query(parameters[name].schema)))
-        is_text = annotation not in {"int", "float", "bool"}
+    for name in re.findall(r"\{([^{}]*)\}", operation.path):
+        annotation = types.argument(without_null(query(homes.library, parameters[name].schema)))
+        is_number = annotation in {"int", "float"}
+        is_enum = re.fullmatch(r"Literal\[.*\] \| str", annotation) is not None
         yield Argument(
-            name=names.argument(name, operation.place),
+            name=names.argument(name),
             wire=name,
-            annotation="str" if is_text and "Literal" not in annotation else annotation,
+            annotation=annotation if is_number or is_enum else "str",
             description=parameters[name].description,
             positional=True,
-            is_text=is_text,
+            is_text=not is_number,
         )
 
 
-def _defaults(paging: PagingView | None) -> dict[str, str]:
+def _defaults(paging: PagingView | None) -> dict[str, tuple[str, str]]:
     if paging is None:
         return {}
     return _OFFSET_DEFAULTS if paging.by_offset else _CHECKPOINT_DEFAULTS
 
 
-def _query(parameter: Parameter, types: Types, defaults: dict[str, str], operation: Operation) -> Argument:
-    annotation = types.argument(without_null(query(parameter.schema)))
-    default, most = defaults.get(parameter.name, "None"), parameter.limits[1]
+def _query(
+    homes: Homes, parameter: Parameter, types: Types, defaults: dict[str, tuple[str, str]]
+) -> Argument:
+    annotation = types.argument(without_null(query(homes.library, parameter.schema)))
+    kind, default = defaults.get(parameter.name, ("", "None"))
+    if kind != annotation:
+        default = "None"
+    most = parameter.limits[1]
     if default.isdecimal() and most is not None:
         default = str(min(int(default), most))  # a call without arguments must be one that the API takes
     return Argument(
-        name=names.argument(parameter.name, operation.place),
+        name=names.argument(parameter.name),
         wire=parameter.name,
         annotation=annotation if parameter.required else f"{annotation} | None",
         default=None if parameter.required else default,
@@ -317,7 +330,7 @@ def _body(homes: Homes, operation: Operation, types: Types) -> tuple[Argument | 
     }
     arguments = [
         Argument(
-            name=names.argument(wire, operation.place),
+            name=names.argument(wire),
             wire=wire,
             annotation=annotations[wire] if wire in required else _or_unset(annotations[wire]),
             default=_default(annotations[wire], required=wire in required),
@@ -355,12 +368,12 @@ def _or_unset(annotation: str) -> str:
     return f"{known} | Unset" if known == annotation else f"{known} | Unset | None"
 
 
-def _unique(argument: Argument, taken: set[str], operation: Operation) -> Argument:
+def _unique(argument: Argument, taken: set[str], exact: set[str]) -> Argument:
+    """Return the argument by a name of its own; those in `exact` belong to what is sent by the same name."""
     name = argument.name
-    if name in taken:
-        name = f"{name}_"
-    if name in taken:
-        raise SpecError(operation.place, f"two arguments are called {name}")
+    others = taken | (exact - {argument.wire})
+    if name in others:
+        name = names.free(f"{name}_" if f"{name}_" not in others else name, others, "_")
     taken.add(name)
     return dataclasses.replace(argument, name=name)
 

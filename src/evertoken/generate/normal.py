@@ -62,6 +62,9 @@ def normal(schema: object, refer: Callable[[str], JsonObject]) -> JsonObject:
         return {}  # `true`; OpenAPI 3.1 allows it
     description = _marked(text(schema.get("description")), schema)
     shape = _shape(schema, refer)
+    # OpenAPI 3.0's word; documents have it beside $ref and allOf too.
+    if schema.get("nullable") is True:
+        shape = any_of([shape, NULL])
     if description:
         shape = {**shape, "description": description}
     return shape
@@ -91,14 +94,17 @@ def _shape(schema: JsonObject, refer: Callable[[str], JsonObject]) -> JsonObject
         # Beside properties, alternatives only say which of them go together.
         if is_array(alternatives) and "properties" not in schema:
             members += [_alternative(member, types, refer) for member in alternatives]
-    if members:
+    all_of = schema.get("allOf")
+    if members and is_array(all_of):
+        schema = {**schema, "allOf": [*all_of, {"anyOf": schema.get("oneOf", schema.get("anyOf"))}]}
+    elif members:
         return any_of([*members, NULL] if "null" in types else members)
-    if is_array(schema.get("allOf")):
+    if is_array(all_of):
         return _all_of(schema, types, refer)
     values: list[Any] | None = schema.get("enum") if is_array(schema.get("enum")) else None
     if "const" in schema:
         values = [schema["const"]]
-    if values is not None:
+    if values:
         return _enum(types, values, closed="const" in schema)
     return any_of([_one(name, schema, refer) for name in types])
 
@@ -130,14 +136,14 @@ def _types(schema: JsonObject) -> list[str]:
             types = ["object"]
         elif "items" in schema:
             types = ["array"]
-    if schema.get("nullable") is True and types and "null" not in types:
-        types.append("null")
     return types
 
 
 def _one(name: str, schema: JsonObject, refer: Callable[[str], JsonObject]) -> JsonObject:
     if name == "array":
-        return {"type": "array", "items": normal(schema.get("items", {}), refer)}
+        # Of the first ones `prefixItems` tells, `items` of the rest only.
+        items: object = schema.get("items") if "prefixItems" not in schema else None
+        return {"type": "array", "items": normal(items, refer)}
     if name == "object":
         return _object(schema, refer)
     if name == "string" and schema.get("format") == "date-time":
@@ -163,9 +169,9 @@ def _object(schema: JsonObject, refer: Callable[[str], JsonObject]) -> JsonObjec
 
 def _enum(types: list[str], values: list[Any], *, closed: bool) -> JsonObject:
     # An enum grows: beside its values, any other of their type is a value too.
-    members: list[JsonObject] = []
+    members: list[JsonObject] = [{} for value in values if isinstance(value, dict | list)]
     for name in _SCALARS:
-        found = [value for value in values if _scalar(value) == name]
+        found = list(dict.fromkeys(value for value in values if _scalar(value) == name))
         # A float cannot stand in Literal.
         if found and name != "number":
             members.append({"type": name, "enum": found})

@@ -6,12 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from evertoken.generate import names
-from evertoken.generate.problem import SpecError
+from evertoken.generate.problem import SpecError, UnsupportedError
 
 if TYPE_CHECKING:
     from evertoken.generate.document import JsonObject
     from evertoken.generate.library import Library
-    from evertoken.generate.operations import Operation
+    from evertoken.generate.notes import Notes
+    from evertoken.generate.operations import Operation, Parameter
     from evertoken.generate.overlay import PagingEntry
     from evertoken.generate.types import Types
 
@@ -49,10 +50,26 @@ class _Envelope:
 
 
 def paging_of(
+    library: Library,
+    types: Types,
+    operation: Operation,
+    entry: PagingEntry | None,
+    *,
+    function: str,
+    notes: Notes,
+) -> PagingView | None:
+    """Return how the operation pages, or None where it does not, or nobody can tell."""
+    try:
+        return _paging_of(library, types, operation, entry, function)
+    except UnsupportedError as error:
+        notes.tell(error.place, f"{error.reason}; it does not page")
+        return None
+
+
+def _paging_of(
     library: Library, types: Types, operation: Operation, entry: PagingEntry | None, function: str
 ) -> PagingView | None:
-    """Return how the operation pages, or None where it does not."""
-    asked = {parameter.name for parameter in operation.parameters if parameter.inside == "query"}
+    asked = {parameter.name for parameter in operation.parameters if _pages(parameter)}
     by_offset, by_checkpoint = {"page", "per_page"} <= asked, {"from", "take"} <= asked
     if not (by_offset or by_checkpoint) or (entry is not None and not entry.pages):
         return None
@@ -69,9 +86,9 @@ def paging_of(
     # One envelope may serve both modes, where it has `total` as well as `next`.
     offset = offset or [e for e in checkpoint if by_offset and e.counts]
     if len(offset) > 1 or len(checkpoint) > 1:
-        raise SpecError(operation.place, "the answer has two envelopes for the same kind of paging")
+        raise UnsupportedError(operation.place, "the answer has two envelopes for the same kind of paging")
     if len({envelope.items for envelope in envelopes}) > 1:
-        raise SpecError(operation.place, "the answer's envelopes have the rows under different keys")
+        raise UnsupportedError(operation.place, "the answer's envelopes have the rows under different keys")
     item = arrays[0] if arrays else envelopes[0].item
     for key in (entry.key, entry.from_key) if entry else ():
         if key and key not in (library.properties(item) or ({}, set()))[0]:
@@ -100,6 +117,14 @@ def paging_of(
         bare=bool(arrays),
         by_offset=by_offset,
     )
+
+
+def _pages(parameter: Parameter) -> bool:
+    """Tell whether it may be one of those by which lists page, of the type that those have."""
+    if parameter.inside != "query":
+        return False
+    types = {member.get("type") for member in parameter.schema.get("anyOf", [parameter.schema])}
+    return bool(types & {"integer", "number"}) or parameter.name not in {"page", "per_page", "take"}
 
 
 def _alternatives(library: Library, shape: JsonObject) -> list[JsonObject]:
@@ -133,7 +158,8 @@ def _envelope(
     last = operation.path.rstrip("/").rpartition("/")[2].replace("-", "_")
     name = wanted or (next(iter(arrays)) if len(arrays) == 1 else last)
     if name not in arrays:
-        raise SpecError(
+        kind = SpecError if wanted else UnsupportedError
+        raise kind(
             operation.place,
             f"which array holds the rows, {', '.join(sorted(arrays))}? Say so in the overlay (paging: items)",
         )

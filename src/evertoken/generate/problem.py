@@ -1,4 +1,4 @@
-"""The one error of the generator."""
+"""The errors of the generator."""
 
 from __future__ import annotations
 
@@ -10,3 +10,7 @@ class SpecError(Exception):
         super().__init__(f"{place}: {' '.join(reason.split())}" if place else " ".join(reason.split()))
         self.place = place
         self.reason = reason
+
+
+class UnsupportedError(SpecError):
+    """One operation of a document cannot be made into a method; the others can."""

@@ -28,21 +28,28 @@ COLOURS: Final = (
 )
 
 
+GROUPS: Final = ("AsyncGroupsOfClient", "GroupsOfClient")
+"""The classes by which a client has every group."""
+
+
 def operations(path: str, functions: Sequence[FunctionView]) -> str:
     """Return the code of a group's `operations.py`."""
     return _environment().get_template("operations.py.jinja").render(path=path, functions=functions)
 
 
-def resources(root: ResourceView) -> str:
-    """Return the code of a group's `resources.py`; what a class refers to comes before it."""
+def resources(root: ResourceView, *, own: bool) -> str:
+    """Return the code of a group's `resources.py`; what a class refers to comes before it.
+
+    `own` tells that the clients have the group, and not an object beside them.
+    """
     ordered = sorted(root.flat(), key=lambda resource: resource.path.count("."), reverse=True)
     template = _environment().get_template("resources.py.jinja")
-    return template.render(path=root.path, resources=ordered, colours=COLOURS)
+    return template.render(path=root.path, resources=ordered, colours=COLOURS, own=own)
 
 
-def groups(roots: Sequence[ResourceView]) -> str:
+def groups(roots: Sequence[ResourceView], *, own: bool) -> str:
     """Return the code of `_client.py`, by which the client has every group."""
-    return _environment().get_template("client.py.jinja").render(groups=roots, colours=COLOURS)
+    return _environment().get_template("client.py.jinja").render(groups=roots, colours=COLOURS, own=own)
 
 
 def package(description: str, exports: Mapping[str, Sequence[str]]) -> str:

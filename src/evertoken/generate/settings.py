@@ -42,6 +42,11 @@ PARAMS: Final[dict[str, Any]] = {
     "use_generic_container_types": True,
 }
 
+LINES: Final = """\
+[tool.ruff]
+line-length = 110
+"""
+
 # As in the project, so that its own checks find nothing to say. Commas decide nothing: where the generator of
 # models breaks lines depends on the folder it runs in.
 RUFF: Final = """\

@@ -89,19 +89,6 @@ def _container(shape: JsonObject, refer: Callable[[str], str], *, sent: bool) ->
     return f"Mapping[str, {values}]" if sent else f"builtins.dict[str, {values}]"
 
 
-def query(shape: JsonObject) -> JsonObject:
-    """Return the schema of a query parameter as it is passed: dates as text, nothing structured."""
-    if "anyOf" in shape:
-        return {**shape, "anyOf": [query(member) for member in shape["anyOf"]]}
-    if (
-        shape.get("format") == "date-time"
-        or not shape.keys() - {"description"}
-        or shape.get("type") == "object"
-    ):
-        return {"type": "string"}
-    return shape
-
-
 def without_null(shape: JsonObject) -> JsonObject:
     """Return the schema for a query parameter, where None is said anyway."""
     if "anyOf" not in shape:

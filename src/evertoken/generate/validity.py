@@ -1,43 +1,44 @@
-"""Whether a document is valid OpenAPI 3.1."""
+"""Whether a document is valid OpenAPI 3.1, or 3.0."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from typing import TYPE_CHECKING
 
-from openapi_spec_validator import OpenAPIV31SpecValidator
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from openapi_spec_validator.validation.exceptions import ExtraParametersError
 
-from evertoken.generate.document import Document, find, is_array, is_object, walk
+from evertoken.generate.document import NAMES, SAMPLES, Document, find, is_array, is_object, walk
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Their values are named by the document, so `pattern` among them is a name, not a keyword.
-_MAPS = frozenset({"properties", "patternProperties", "$defs", "schemas", "paths", "headers", "responses"})
-# Published documents carry example data in these, which does not always fit its own schema.
 _SCHEMAS = "#/components/schemas/"
-_SAMPLES = frozenset({"default", "example", "examples"})
+_VALIDATORS = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
 
 
 def check(document: Document) -> None:
-    """Raise `SpecError` with the place of the first thing that is not OpenAPI 3.1."""
+    """Raise `SpecError` with the place of the first thing that is not OpenAPI 3.1, or 3.0."""
     version = document.content.get("openapi")
-    if not isinstance(version, str) or not version.startswith("3.1"):
-        raise SpecError(document.place(("openapi",)), f"is not OpenAPI 3.1 but {version!r}")
+    made = _VALIDATORS.get(version[:3]) if isinstance(version, str) else None
+    if made is None or not re.fullmatch(r"3\.[01](\..*)?", str(version)):
+        raise SpecError(document.place(("openapi",)), f"is not OpenAPI 3.0 or 3.1 but {version!r}")
     _check_bases(document)
     content = without_samples(document.content)
-    validator = OpenAPIV31SpecValidator(
-        content if is_object(content) else {}, base_uri=document.path.resolve().as_uri()
-    )
+    validator = made(content if is_object(content) else {}, base_uri=document.path.resolve().as_uri())
     for error in validator.iter_errors():
+        # JSON Schema lets a schema require what it does not describe.
+        if isinstance(error, ExtraParametersError):
+            continue
         parts = _place(content, [str(part) for part in error.absolute_path], error.instance)
-        raise SpecError(document.place(parts), f"is not valid OpenAPI 3.1: {error.message[:300]}")
+        raise SpecError(document.place(parts), f"is not valid OpenAPI {version}: {error.message[:300]}")
 
 
 def _check_bases(document: Document) -> None:
-    """Raise `SpecError` for a schema that is made of itself: to list its properties would never end."""
+    """Raise `SpecError` for a schema that is made of itself: to list what it may be would never end."""
     components = document.content.get("components")
     schemas = components.get("schemas") if is_object(components) else None
     if not is_object(schemas):
@@ -48,7 +49,7 @@ def _check_bases(document: Document) -> None:
             base = todo.pop()
             if base == name:
                 place = document.place(("components", "schemas", name))
-                raise SpecError(place, "is made of itself, by way of allOf")
+                raise SpecError(place, "is made of itself, by way of allOf, anyOf or oneOf")
             if base not in met:
                 met.add(base)
                 todo += _bases(schemas.get(base))
@@ -61,8 +62,11 @@ def _bases(schema: object) -> list[str]:
     reference = schema.get("$ref")
     if isinstance(reference, str):
         return [reference.removeprefix(_SCHEMAS)] if reference.startswith(_SCHEMAS) else []
-    members = schema.get("allOf")
-    return [base for member in members for base in _bases(member)] if is_array(members) else []
+    found: list[str] = []
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        members = schema.get(keyword)
+        found += [base for member in members for base in _bases(member)] if is_array(members) else []
+    return found
 
 
 def without_samples(node: object, *, names: bool = False) -> object:
@@ -75,12 +79,18 @@ def without_samples(node: object, *, names: bool = False) -> object:
         return [without_samples(value) for value in node]
     if not is_object(node):
         return node
-    return {
+    found = {
         # A server's variables must have a default; that one is no sample.
-        key: value if key == "servers" else without_samples(value, names=not names and key in _MAPS)
+        key: value
+        if key == "servers" and not names
+        else without_samples(value, names=not names and key in NAMES)
         for key, value in node.items()
-        if names or not (key in _SAMPLES or (key == "pattern" and not _compiles(value)))
+        if names or not (key in SAMPLES or (key == "pattern" and not _compiles(value)))
     }
+    patterns = None if names else found.get("patternProperties")
+    if is_object(patterns):
+        found["patternProperties"] = {key: value for key, value in patterns.items() if _compiles(key)}
+    return found
 
 
 def _place(content: object, found: Sequence[str], instance: object) -> Sequence[str]:
@@ -93,8 +103,10 @@ def _place(content: object, found: Sequence[str], instance: object) -> Sequence[
 
 
 def _compiles(pattern: object) -> bool:
-    try:
-        re.compile(str(pattern))
-    except re.error:
-        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            re.compile(str(pattern))
+        except (re.error, Warning, OverflowError, RecursionError):
+            return False
     return True
