@@ -620,7 +620,7 @@ def test_a_broken_document_is_named_and_changes_nothing(
         ("answer", "#/paths/~1things~1{id}/get/responses/200/content", "text/csv, not JSON"),
         ("class", "#/paths/", "two classes are called as `things` is"),
         ("no name", "#/paths/~1things/get/x-operation-name", "has no name"),
-        ("media", "#/paths/~1things/post/requestBody", "has to name its properties"),
+        ("media", "#/paths/~1things/post/requestBody/content", "application/xml, not JSON"),
     ],
 )
 def test_our_own_document_has_to_say_everything(
