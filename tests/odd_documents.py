@@ -144,6 +144,18 @@ SCHEMAS: Json = {
             },
         },
     },
+    "Nest": {"type": "array", "items": {"anyOf": [ref("Nest"), {"type": "integer"}]}},
+    "Endless": {"type": "array", "items": {**ref("Endless"), "nullable": True}},
+    "Shape": {"oneOf": [ref("Circle"), ref("Square")]},
+    "Circle": {"allOf": [ref("Shape"), {"type": "object", "properties": {"radius": {"type": "number"}}}]},
+    "Square": {"type": "object", "properties": {"side": {"type": "number"}}},
+    "Node": {
+        "type": "object",
+        "properties": {"odd-key": {"type": "string"}, "heirs": {"type": "array", "items": ref("Heir")}},
+    },
+    "Heir": {"allOf": [ref("Node"), {"type": "object", "properties": {"more": {"type": "string"}}}]},
+    "Looping": {"type": "object", "properties": {"again": ref("Renamed")}},
+    "Renamed": {"allOf": [ref("Looping")]},
     "Everything": {
         "type": "object",
         "required": ["never", "nulled", "undefined"],
@@ -241,6 +253,11 @@ SCHEMAS: Json = {
                     "Never",
                     "Maps",
                     "Pet",
+                    "Nest",
+                    "Endless",
+                    "Shape",
+                    "Heir",
+                    "Renamed",
                 )
             },
         },
@@ -500,6 +517,19 @@ def odd_operations() -> Json:
                     parameter("page", schema={"type": "integer"}),
                     parameter("per_page", schema={"type": "integer"}),
                 ],
+            )
+        },
+        "/search": {
+            "post": operation(
+                "kept",
+                "search",
+                rows,
+                parameters=[
+                    parameter("page", schema={"type": "integer"}),
+                    parameter("per_page", schema={"type": "integer"}),
+                    parameter("nothing", schema={"type": "array", "items": {"type": "null"}}),
+                ],
+                requestBody={"content": json_of(ref("Part"))},
             )
         },
         "/empty": {

@@ -23,7 +23,7 @@ from evertoken.__main__ import main as evertoken
 from evertoken.generate import build, merge
 from evertoken.generate.__main__ import main
 from hostile_documents import hostile_documents
-from odd_documents import LEFT_OUT, ODD_NAMES, ODD_SCHEMAS, Json, document, operation, ref
+from odd_documents import LEFT_OUT, ODD_NAMES, ODD_SCHEMAS, Json, document, json_of, operation, ref
 from published import published
 
 if TYPE_CHECKING:
@@ -158,6 +158,15 @@ def test_whatever_it_is_called_the_wire_has_its_name(
     assert load(odd / "odd_names_api", "things.models").Named.model_validate_json(json.dumps(named))
 
 
+def test_a_typed_dict_has_the_keys_of_the_wire(odd: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """They are sent as they are, whatever a class would call them."""
+    params = load(odd / "odd_names_api", "shared.params")
+    assert params.Odd.__annotations__.keys() == set(ODD_NAMES)
+    assert set(load(odd / "odd_names_api", "things.params").Named.__annotations__) == {
+        f"p{index}" for index in range(len(ODD_SCHEMAS))
+    }
+
+
 def required(function: Callable[..., object]) -> list[str]:
     found = inspect.signature(function).parameters.values()
     return [one.name for one in found if one.default is inspect.Parameter.empty]
@@ -169,7 +178,7 @@ def test_moments_are_kept_where_a_property_is_called_datetime(
     """A date that came is written back as it was spelled."""
     sent = {"datetime": "2026-01-02T03:04:05.6Z", "Datetime": "2026-01-02T03:04:05+02:00"}
     model = load(odd / "odd_names_api", "things.models").OddDate.model_validate_json(json.dumps(sent))
-    assert model.datetime.year == 2026
+    assert model.datetime_.year == 2026
     assert model.model_dump() == sent
 
 
@@ -201,6 +210,54 @@ def test_what_cannot_be_sent_is_left_out_and_told(tmp_path: Path, capsys: pytest
     assert f"{len(LEFT_OUT)} operations left out" in told
     assert not (package / "left").exists()
     assert "def upload" in (package / "kept" / "operations.py").read_text("utf-8")
+
+
+def test_a_class_is_where_its_base_can_be_read(
+    tmp_path: Path, load: Callable[[Path, str], ModuleType]
+) -> None:
+    """One that extends a schema of several groups has its annotations and its keys."""
+    back: Json = {"type": "object", "properties": {"back": ref("Node")}}
+    node: Json = {"type": "object", "properties": {"odd-key": {"type": "string"}, "inner": back}}
+    heir: Json = {"allOf": [ref("Node"), {"type": "object", "properties": {"more": {"type": "string"}}}]}
+    paths: Json = {
+        f"/{group}": {
+            "get": operation(group, "get", ref(name)),
+            "put": operation(group, "put", ref(name), requestBody={"content": json_of(ref(name))}),
+            "post": operation(
+                group, "post", requestBody={"content": json_of({"type": "array", "items": ref(name)})}
+            ),
+        }
+        for group, name in (("ones", "Node"), ("others", "Heir"))
+    }
+    package = made(document(paths, {"Node": node, "Heir": heir}), tmp_path, "based")
+    models = load(package, "others")
+    found = models.Heir.model_validate_json('{"inner": {"back": {"odd-key": "o"}}, "more": "m"}')
+    assert isinstance(found.inner.back, load(package, "ones").Node)
+    assert isinstance(found, load(package, "ones").Node)
+    assert load(package, "shared.params").Heir.__annotations__.keys() == {"odd-key", "inner", "more"}
+
+
+def test_what_is_made_of_itself_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alternative that is the whole again says nothing, nor does an array of nothing but itself."""
+    made(odd_documents.odd_schemas(), tmp_path, "odd")
+    told = capsys.readouterr().err
+    assert "#/components/schemas/Circle: is made of itself, by way of Shape: that is left out" in told
+    assert "#/components/schemas/Endless: holds nothing but itself, so it may hold anything" in told
+
+
+def test_a_list_with_a_body_pages(odd: Path, load: Callable[[Path, str], ModuleType]) -> None:
+    """The body is sent with every page; an argument of nothing but null takes text."""
+
+    def api(request: httpx.Request) -> httpx.Response:
+        assert json.loads(request.content) == {"size": 5}
+        full = request.url.params["page"] == "0"
+        return httpx.Response(200, json=[{"size": number} for number in range(2 if full else 1)])
+
+    groups = load(odd / "odd_operations_api", "")
+    http = httpx.Client(transport=httpx.MockTransport(api))
+    with ManagementClient(domain="tenant.example.com", token="made-up", httpx_client=http) as client:
+        found = groups.GroupsOfClient(client).kept.search(size=5, per_page=2, nothing=["x"])
+        assert [row.size for row in found] == [0, 1, 0]
 
 
 def test_operations_without_a_name_get_one(odd: Path, load: Callable[[Path, str], ModuleType]) -> None:
@@ -294,6 +351,11 @@ def test_schemas_mean_what_they_say(odd: Path, load: Callable[[Path, str], Modul
                 "by_place": [{}],
                 "deep": [[{"deeper": [{"x": "z"}]}]],
                 "words": '"""',
+                "nest": [1, [2, [3]]],
+                "endless": [[None]],
+                "shape": {"side": 2},
+                "heir": {"odd-key": "o", "heirs": [{"more": "m"}], "more": "n"},
+                "renamed": {"again": {"again": {}}},
             }
         )
     )
@@ -303,6 +365,10 @@ def test_schemas_mean_what_they_say(odd: Path, load: Callable[[Path, str], Modul
     assert isinstance(everything.pet, models.Dog)
     assert everything.tree.children[0].byName["a"].anything == [{"b": "c"}]
     assert type(everything.by_place[0]) is models.Tree
+    assert everything.nest == [1, [2, [3]]]
+    assert type(everything.shape) is models.Square
+    assert type(everything.heir.heirs[0]) is models.Heir
+    assert type(everything.renamed.again) is type(everything.renamed)
     assert "undefined" in everything.model_extra
 
 

@@ -8,7 +8,9 @@
     reading     the operations of the documents, with `asked` for their parameters
     operations  what is known of each
     notes       what is left out or called otherwise: told for other documents, an error in spec/
+    components  the schemas as they are written, and what each is called
     library     every schema by name, in the form that models and TypedDicts are made from
+    circles     what leads back to itself
     merge       what `allOf` comes to
     homes       which module each schema lives in
     types       a schema as a Python annotation

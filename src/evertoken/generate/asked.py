@@ -64,12 +64,14 @@ def query(library: Library, shape: JsonObject, *, inside: bool = False) -> JsonO
         passed = query(library, whole, inside=inside)
         return shape if passed == whole else passed
     if "anyOf" in shape:
-        members = [query(library, member, inside=inside) for member in shape["anyOf"]]
-        members = [member for member in members if not (inside and member == NULL)]
+        asked = [member for member in shape["anyOf"] if not (inside and member == NULL)]
+        members = [query(library, member, inside=inside) for member in asked]
         return {**shape, "anyOf": members} if len(members) > 1 else members[0]
     if shape.get("type") == "array" and not inside:
         items = query(library, shape["items"], inside=True)
         return {**shape, "items": items}
+    if inside and shape == NULL:
+        return _TEXT
     if shape.get("format") == "date-time" or shape.get("type") not in {
         "string", "integer", "number", "boolean", "null"
     }:  # fmt: skip

@@ -64,7 +64,7 @@ def build(source: Source, report: Callable[[str], None], notes: Notes) -> dict[s
     operations = read_operations(documents, library, overlay, notes)
     if not operations:
         raise SpecError(str(source.spec), "has no operation that could be a method")
-    library.close_tags()
+    library.close()
     homes = Homes(library, operations, overlay)
     report("Writing models")
     modules = {f"{group}/models.py": code for group, code in datamodels.models(homes).items()}

@@ -75,7 +75,9 @@ def _generate(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = _models_of(json.dumps(source), {**options, "aliases": _attributes(shapes, names)})
+            # The keys of a TypedDict are what is sent; only a class has other attributes.
+            aliases = _attributes(shapes, names) if module == "models" else {}
+            found = _models_of(json.dumps(source), {**options, "aliases": aliases})
     except Exception as error:
         # Whatever it cannot make code of; the document is valid, so only it can say what is the matter.
         reason = f"datamodel-code-generator cannot make {module} of the schemas: {error}"

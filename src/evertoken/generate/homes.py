@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
+from evertoken.generate import names
 from evertoken.generate.document import is_object
 
 if TYPE_CHECKING:
@@ -98,7 +99,28 @@ class Homes:
             home[name] = groups[0] if len(groups) == 1 and not common else SHARED
         shared: list[JsonObject] = [{"$ref": name} for name, group in home.items() if group == SHARED]
         # A shared module imports from no group.
-        return home | dict.fromkeys(self.library.reach(shared), SHARED)
+        home |= dict.fromkeys(self.library.reach(shared), SHARED)
+        while moved := [
+            {"$ref": name} for name in home if home[name] != SHARED and self._belongs(name, home)
+        ]:
+            home |= dict.fromkeys(self.library.reach(moved), SHARED)
+        return home
+
+    def _belongs(self, name: str, home: dict[str, str]) -> bool:
+        """Tell whether a class has to be in `shared` since a base of it is.
+
+        Pydantic looks for what the base names further down in the module of the class. A TypedDict with a key
+        that is no identifier repeats what its bases have.
+        """
+        library = self.library
+        bases = [base for base in library.schemas[name].shape.get("allOf", ()) if "$ref" in base]
+        bases = [base for base in bases if home[base["$ref"]] == SHARED]
+        if not bases:
+            return False
+        keys = (library.properties({"$ref": name}) or ({}, set()))[0]
+        return not names.are_plain(keys) or any(
+            other in library.reach([library.schemas[other].shape]) for other in library.reach(bases)
+        )
 
 
 def digest_of(content: object) -> str:

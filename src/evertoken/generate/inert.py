@@ -35,6 +35,8 @@ def check(path: str, code: str) -> None:
     """Raise `SpecError` when a module does anything but import, declare and send."""
     try:
         tree = ast.parse(code)
+        # Some of what is no Python is found here only, such as an await in a plain function.
+        compile(tree, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise SpecError(path, f"would be no Python: {error}") from None
     classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}

@@ -6,18 +6,17 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
-from evertoken.generate import merge, names
-from evertoken.generate.document import Document, Documents, JsonObject, Parts, is_object
+from evertoken.generate import circles, merge, names
+from evertoken.generate.components import COMPONENTS, called, components
 from evertoken.generate.normal import NULL, any_of, normal, references, transform
 from evertoken.generate.problem import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evertoken.generate.document import Document, Documents, JsonObject, Parts
     from evertoken.generate.notes import Notes
     from evertoken.generate.overlay import Overlay
-
-_COMPONENTS = ("components", "schemas")
 
 
 @dataclasses.dataclass(slots=True)
@@ -40,10 +39,11 @@ class Library:
     def __init__(self, documents: Documents, overlay: Overlay, notes: Notes) -> None:
         self._documents = documents
         self._notes = notes
-        self._called = _called(documents)
+        self._called = called(documents)
         self.schemas: dict[str, Schema] = {}
         for document in documents:
             self._read(document)
+        circles.straighten(self.schemas, notes)
         self._nullable = _nullable(self.schemas)
         for name, schema in self.schemas.items():
             schema.shape = self._point(schema.shape)
@@ -51,10 +51,16 @@ class Library:
                 members = [m for m in schema.shape.get("anyOf", [schema.shape]) if m != NULL]
                 kept = {"description": schema.shape["description"]} if "description" in schema.shape else {}
                 schema.shape = {**any_of(members), **kept}
-        self._settling: set[str] = set()
         self._settled: set[str] = set()
         for name in self.schemas:
             self._named(name)
+        for schema in self.schemas.values():
+            schema.shape = transform(schema.shape, self._settle)
+        circles.open_endless(self.schemas, notes)
+        self._meant = circles.meant(self.schemas)
+        for name in list(self.schemas):
+            schema = self.schemas[name]
+            schema.shape = self._part(name, transform(schema.shape, self._mean))
         self._correct(overlay)
         for name in list(self.schemas):
             schema = self.schemas[name]
@@ -63,7 +69,7 @@ class Library:
     def take(self, schema: object, document: Document, parts: Parts, name: str) -> JsonObject:
         """Return a schema that stands in an operation; `name` is for what it defines in line."""
         shape = self._point(normal(schema, functools.partial(self._refer, document, parts)))
-        shape = transform(shape, self._settle)
+        shape = transform(transform(shape, self._settle), self._mean)
         return self._hoist(shape, names.type_name(name), Schema({}, document, parts))
 
     def reach(self, start: Iterable[JsonObject]) -> set[str]:
@@ -107,7 +113,23 @@ class Library:
         shapes = [self.schemas[reached].shape for reached in {name, *self.reach([{"$ref": name}])}]
         return any("properties" in shape or "allOf" in shape for shape in shapes)
 
-    def close_tags(self) -> None:
+    def close(self) -> None:
+        """Finish the schemas: nothing is taken after this."""
+        for name, schema in self.schemas.items():
+            # What was in line has names now, and what holds itself an end.
+            schema.shape = self._settle(schema.shape)
+            if "allOf" in schema.shape and self._holds_its_heirs(name):
+                described = {key: schema.shape[key] for key in ("description",) if key in schema.shape}
+                schema.shape = {**merge.flat(schema.shape["allOf"], self._named), **described}
+        self._close_tags()
+
+    def _holds_its_heirs(self, name: str) -> bool:
+        """Tell whether a base needs the class while a TypedDict cannot be declared without the base."""
+        bases = [base for base in self.schemas[name].shape["allOf"] if "$ref" in base]
+        keys = (self.properties({"$ref": name}) or ({}, set()))[0]
+        return not names.are_plain(keys) and name in self.reach(bases)
+
+    def _close_tags(self) -> None:
         """Make the enums that tell the objects of a union apart admit their one value only.
 
         Every other enum is open, those of one value too: a second value is the likeliest change. But with
@@ -133,8 +155,8 @@ class Library:
                     shape["properties"][wire] = _closed(property_)
 
     def _read(self, document: Document) -> None:
-        for raw, schema in _components(document).items():
-            parts = (*_COMPONENTS, raw)
+        for raw, schema in components(document).items():
+            parts = (*COMPONENTS, raw)
             name = self._called[document.name, raw]
             refer = functools.partial(self._refer, document, parts)
             self.schemas[name] = Schema(normal(schema, refer), document, parts)
@@ -143,7 +165,7 @@ class Library:
         self, document: Document, parts: Parts, reference: str, seen: tuple[tuple[str, Parts], ...] = ()
     ) -> JsonObject:
         target, steps, node = self._documents.resolve(document, parts, reference)
-        if steps[:2] == _COMPONENTS and len(steps) == len(_COMPONENTS) + 1:
+        if steps[:2] == COMPONENTS and len(steps) == len(COMPONENTS) + 1:
             return {"$ref": self._called[target.name, steps[-1]]}
         if (target.name, steps) in seen:
             # What has no name of its own cannot hold itself.
@@ -168,24 +190,44 @@ class Library:
         return transform(shape, change)
 
     def _named(self, name: str) -> JsonObject:
-        """Return a schema by name in which no `allOf` is left but for classes with bases."""
+        """Return a schema that is no `allOf` but for a class with bases; its properties may hold others."""
         schema = self.schemas[name]
-        if name not in self._settled and name not in self._settling:
-            self._settling.add(name)
-            schema.shape = transform(schema.shape, self._settle)
+        if name not in self._settled:
             self._settled.add(name)
+            schema.shape = self._settle_top(schema.shape)
         return schema.shape
 
+    def _settle_top(self, shape: JsonObject) -> JsonObject:
+        for keyword in ("anyOf", "allOf"):
+            if keyword in shape:
+                shape = {**shape, keyword: [self._settle_top(member) for member in shape[keyword]]}
+        return self._settle(shape)
+
     def _settle(self, shape: JsonObject) -> JsonObject:
-        if "allOf" not in shape:
+        if not shape.keys() & {"anyOf", "allOf"}:
             return shape
         described = {"description": shape["description"]} if "description" in shape else {}
-        return {**merge.settled(shape, self._named), **described}
+        found = any_of(shape["anyOf"]) if "anyOf" in shape else merge.settled(shape, self._named)
+        return {**found, **described}
+
+    def _mean(self, shape: JsonObject) -> JsonObject:
+        return {**shape, "$ref": self._meant[shape["$ref"]]} if shape.get("$ref") in self._meant else shape
+
+    def _part(self, name: str, shape: JsonObject) -> JsonObject:
+        """Give what an array or map holds a name where that may be the same again: an alias needs it."""
+        for keyword, suffix in (("items", "Item"), ("additionalProperties", "Value")):
+            members = shape.get(keyword, {}).get("anyOf", ())
+            if any(member.get("$ref") == name for member in members):
+                inner = names.free(f"{name}{suffix}", self.schemas)
+                origin = self.schemas[name]
+                self.schemas[inner] = Schema(shape[keyword], origin.document, origin.parts)
+                return {**shape, keyword: {"$ref": inner}}
+        return shape
 
     def _correct(self, overlay: Overlay) -> None:
         for raw, properties in overlay.optional.items():
-            called = {found for (_, written), found in self._called.items() if written == raw}
-            name = called.pop() if called else raw
+            given = {found for (_, written), found in self._called.items() if written == raw}
+            name = given.pop() if given else raw
             if name not in self.schemas:
                 raise SpecError(overlay.place("schemas", raw), "no document has this schema")
             shape = self.schemas[name].shape
@@ -223,32 +265,6 @@ class Library:
         if "allOf" in found:
             found["allOf"] = [self._hoist_inside(member, name, origin) for member in found["allOf"]]
         return found
-
-
-def _called(documents: Documents) -> dict[tuple[str, str], str]:
-    """Return the name of the class or alias of each schema, by document and the name there."""
-    found: dict[tuple[str, str], str] = {}
-    first: dict[str, str] = {}
-    for document in documents:
-        for raw in _components(document):
-            place = document.place((*_COMPONENTS, raw))
-            if raw in first:
-                raise SpecError(place, f"the schema is there twice, also at {first[raw]}")
-            first[raw] = place
-            found[document.name, raw] = names.type_name(raw)
-    # Those that are called as they are written come first: a new neighbour must not rename them.
-    taken = {name for (_, raw), name in found.items() if name == raw}
-    for (document_name, raw), name in found.items():
-        if name != raw:
-            found[document_name, raw] = names.free(name, taken)
-            taken.add(found[document_name, raw])
-    return found
-
-
-def _components(document: Document) -> JsonObject:
-    components = document.content.get("components", {})
-    schemas: object = components.get("schemas", {}) if is_object(components) else {}
-    return schemas if is_object(schemas) else {}
 
 
 def _nullable(schemas: dict[str, Schema]) -> set[str]:

@@ -58,7 +58,7 @@ def _joined(members: list[JsonObject], named: Callable[[str], JsonObject]) -> Js
     if objects:
         if len(objects) == 1:
             return objects[0]
-        return {"allOf": objects} if _differ(objects, named) else _flat(objects, named)
+        return {"allOf": objects} if _differ(objects, named) else flat(objects, named)
     maps = [member for member in members if member.get("type") == "object"]
     if maps:
         return next((one for one in maps if one["additionalProperties"]), maps[0])
@@ -82,7 +82,8 @@ def _differ(objects: list[JsonObject], named: Callable[[str], JsonObject]) -> bo
     return len(names) == len(set(names))
 
 
-def _flat(objects: list[JsonObject], named: Callable[[str], JsonObject]) -> JsonObject:
+def flat(objects: list[JsonObject], named: Callable[[str], JsonObject]) -> JsonObject:
+    """Return one object with the properties of all."""
     properties: JsonObject = {}
     required: set[str] = set()
     for one in objects:

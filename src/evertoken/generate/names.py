@@ -9,7 +9,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
 
 # What the generated modules import: a function of such a name gets a trailing underscore, a class a suffix.
 _TAKEN = frozenset(
@@ -20,6 +20,13 @@ _TAKEN = frozenset(
         "RequestOptions", "Sender", "Sequence", "SyncPager", "TypeAlias", "TypeAliasType", "TypedDict",
         "UNSET", "Union", "Unset", "bool", "builtins", "cached_property", "datetime", "float", "int",
         "models", "operations", "params", "resources", "shared_models", "shared_params", "str",
+    }
+)  # fmt: skip
+# In annotations of the same class, type checkers would take these for the property.
+_ANNOTATIONS = frozenset(
+    {
+        "Annotated", "Any", "Field", "Literal", "Union", "bool", "datetime", "dict", "float", "int", "list",
+        "str",
     }
 )  # fmt: skip
 # Arguments that would hide what the body of their function needs.
@@ -77,10 +84,13 @@ def field(wire: str, hidden: Container[str]) -> str | None:
     `hidden` holds the names of types, which an attribute in the same class would hide from type checkers.
     """
     plain = unicodedata.normalize("NFKC", wire)
-    # Type checkers take `Field`, in the same class, for the property.
-    return (
-        f"{plain}_" if wire == "Field" or wire in hidden or (plain != wire and plain.isidentifier()) else None
-    )
+    is_hiding = wire in _ANNOTATIONS or wire in hidden
+    return f"{plain}_" if is_hiding or (plain != wire and plain.isidentifier()) else None
+
+
+def are_plain(keys: Iterable[str]) -> bool:
+    """Tell whether a TypedDict with these keys can be written as a class."""
+    return all(key.isidentifier() and not keyword.iskeyword(key) for key in keys)
 
 
 def free(name: str, taken: Container[str], joint: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import ExtraParametersError
+from openapi_spec_validator.validation.keywords import OpenAPIV30SchemaValidator, OpenAPIV31SchemaValidator
 
 from evertoken.generate.document import NAMES, SAMPLES, Document, find, is_array, is_object, walk
 from evertoken.generate.problem import SpecError
@@ -17,7 +18,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCHEMAS = "#/components/schemas/"
-_VALIDATORS = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
+
+
+class _Schemas30(OpenAPIV30SchemaValidator):
+    """Does not list all properties: that has no end where items hold themselves."""
+
+    def _collect_properties(self, schema: object) -> set[str]:
+        return set()
+
+
+class _Schemas31(OpenAPIV31SchemaValidator):
+    """As for 3.0."""
+
+    def _collect_properties(self, schema: object) -> set[str]:
+        return set()
+
+
+class _Validator30(OpenAPIV30SpecValidator):
+    keyword_validators = {**OpenAPIV30SpecValidator.keyword_validators, "schema": _Schemas30}  # noqa: RUF012
+
+
+class _Validator31(OpenAPIV31SpecValidator):
+    keyword_validators = {**OpenAPIV31SpecValidator.keyword_validators, "schema": _Schemas31}  # noqa: RUF012
+
+
+_VALIDATORS = {"3.0": _Validator30, "3.1": _Validator31}
 
 
 def check(document: Document) -> None:
@@ -38,7 +63,7 @@ def check(document: Document) -> None:
 
 
 def _check_bases(document: Document) -> None:
-    """Raise `SpecError` for a schema that is made of itself: to list what it may be would never end."""
+    """Raise `SpecError` for a schema that is made of itself: to list its properties would never end."""
     components = document.content.get("components")
     schemas = components.get("schemas") if is_object(components) else None
     if not is_object(schemas):
@@ -49,7 +74,7 @@ def _check_bases(document: Document) -> None:
             base = todo.pop()
             if base == name:
                 place = document.place(("components", "schemas", name))
-                raise SpecError(place, "is made of itself, by way of allOf, anyOf or oneOf")
+                raise SpecError(place, "is made of itself, by way of allOf")
             if base not in met:
                 met.add(base)
                 todo += _bases(schemas.get(base))
@@ -62,11 +87,8 @@ def _bases(schema: object) -> list[str]:
     reference = schema.get("$ref")
     if isinstance(reference, str):
         return [reference.removeprefix(_SCHEMAS)] if reference.startswith(_SCHEMAS) else []
-    found: list[str] = []
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        members = schema.get(keyword)
-        found += [base for member in members for base in _bases(member)] if is_array(members) else []
-    return found
+    members = schema.get("allOf")
+    return [base for member in members for base in _bases(member)] if is_array(members) else []
 
 
 def without_samples(node: object, *, names: bool = False) -> object:
