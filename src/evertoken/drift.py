@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 import pydantic
 
-from evertoken.fit import Mismatch, Walk, describe, validate
+from evertoken.fit import Mismatch, Walk, describe, may_clash, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,8 @@ def decode(result: object, body: bytes) -> tuple[object, list[Mismatch]]:
     if b"NaN" in body or b"Infinity" in body:
         _parse(body)
     try:
-        return validate(result, body), []
+        if not may_clash(result, body):
+            return validate(result, body), []
     except pydantic.ValidationError:
         pass
     value = _parse(body)

@@ -20,7 +20,7 @@ from evertoken.sent import wire_name
 from evertoken.wire import child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MOST_NAMED: Final = 5
 """Alternatives that a mismatch names."""
@@ -74,15 +74,31 @@ class Mismatch:
 _Fit: TypeAlias = tuple[object, list[Mismatch]]
 
 
-def validate(annotation: object, text: str | bytes) -> object:
+def validate(annotation: object, text: bytes) -> object:
     """Return JSON as the annotated type; raises pydantic.ValidationError for all that does not fit."""
     # Only the API's name of a field is a name in JSON: with `by_name`, an unknown `from_` would be `from`.
-    return _adapter(annotation).validate_json(text, by_alias=True, by_name=False)
+    return _validator(annotation).adapter.validate_json(text, by_alias=True, by_name=False)
 
 
-def _adapter(annotation: object) -> pydantic.TypeAdapter[object]:
+def may_clash(annotation: object, text: bytes) -> bool:
+    """Tell whether JSON may have an unknown key that is spelled as a field's name in Python, such as `from_`.
+
+    pydantic gives both one name in `model_fields_set`: whether the field itself was sent is lost there.
+    """
+    return any(name in text for name in _validator(annotation).renamed)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Validator:
+    """`renamed` are the fields' names in Python that are not the API's, quoted as JSON keys."""
+
+    adapter: pydantic.TypeAdapter[object]
+    renamed: frozenset[bytes]
+
+
+def _validator(annotation: object) -> _Validator:
     try:
-        return _cached_adapter(annotation)
+        return _cached_validator(annotation)
     except TypeError:
         # Metadata may be unhashable.
         return _build(annotation)
@@ -92,16 +108,31 @@ def _adapter(annotation: object) -> pydantic.TypeAdapter[object]:
 _building: Final = Guard()
 
 
-def _build(annotation: object) -> pydantic.TypeAdapter[object]:
+def _build(annotation: object) -> _Validator:
     with _building.lock:
         # Strict by configuration: as an argument of each validation it would overrule what a model says.
         config = None if _is_model(annotation) else pydantic.ConfigDict(strict=True)
         adapter = pydantic.TypeAdapter[object](cast("type[object]", annotation), config=config)
         adapter.rebuild()
-        return adapter
+        return _Validator(adapter, frozenset(f'"{name}"'.encode() for name in _renamed(adapter.core_schema)))
 
 
-_cached_adapter = functools.lru_cache(maxsize=4_096)(_build)
+_cached_validator = functools.lru_cache(maxsize=4_096)(_build)
+
+
+def _renamed(schema: object) -> Iterator[str]:
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            inner = cast("dict[object, object]", node)
+            if inner.get("type") == "model-fields":
+                for name, field in cast("dict[str, dict[str, object]]", inner["fields"]).items():
+                    if field.get("validation_alias", name) != name:
+                        yield name
+            todo += inner.values()
+        elif isinstance(node, list | tuple):
+            todo += cast("list[object]", node)
 
 
 class Walk:
@@ -122,12 +153,17 @@ class Walk:
         return self._known[key][1]
 
     def _fit(self, annotation: object, value: object) -> _Fit:
+        fits = False
         try:
-            return validate(annotation, json.dumps(value)), []
+            text = json.dumps(value).encode()
+            whole = validate(annotation, text)
+            fits = True
+            if not may_clash(annotation, text):
+                return whole, []
         except (pydantic.ValidationError, RecursionError):
             pass
         kept, found = self._parts(annotation, value)
-        return kept, found or [_misfit(annotation, value)]
+        return kept, [] if fits else found or [_misfit(annotation, value)]
 
     def _parts(self, annotation: object, value: object) -> _Fit:
         if isinstance(annotation, _ALIASES):
@@ -169,6 +205,7 @@ class Walk:
         model.model_rebuild()
         rest = dict(value)
         fields: dict[str, object] = {}
+        sent: dict[str, object] = {}
         found: list[Mismatch] = []
         names = {name: wire_name(name, field) for name, field in model.model_fields.items()}
         given = {name for name, key in names.items() if key in value}
@@ -178,13 +215,15 @@ class Walk:
             if name in given:
                 fields[name], inner = self.fit(annotation, rest.pop(key))
                 found += (m.below(key) for m in inner)
+                if name != key and name in value:
+                    sent[key] = None  # a mark: what was sent is the field
             elif model.model_fields[name].is_required():
                 fields[name] = None
                 found.append(Mismatch((key,), describe(annotation), "nothing", _is_tag(annotation)))
             else:
                 fields[name] = built.__dict__[name]
         extra, inner = self._entries(_extra_annotation(model), rest)
-        _fill(built, fields, cast("dict[str, object]", extra))
+        _fill(built, fields, cast("dict[str, object]", extra) | sent)
         return built, found + inner
 
 

@@ -64,10 +64,11 @@ def properties(model: pydantic.BaseModel) -> dict[str, object]:
     found = dict[str, object](extra)
     for name, field in type(model).model_fields.items():
         held = cast("object", model.__dict__[name])
-        # An unknown key may be spelled as a field's name in Python, and pydantic counts that as set: with
-        # both there, a null under the API's own name cannot be told from nothing.
-        if name in names and not (name in extra and held is None):
-            found[wire_name(name, field)] = held
+        key = wire_name(name, field)
+        # An unknown key may be spelled as a field's name in Python, and pydantic counts that as set. With
+        # both there, the API's name stands among the unknown ones too if it was sent (see `fit.Walk`).
+        if name in names and (held is not None or name not in extra or key in extra):
+            found[key] = held
     return found
 
 
