@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds for whatever a program is to do, on a busy machine too."""
 
-HANGS = 12.0
+HANGS = 30.0
 """Seconds that a function of the program's own hangs, where it does."""
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Generator
 
-PROMPTLY: Final = 6.0
-"""Seconds, on a busy machine too; a third of one on a quiet one. A renewal has 15, a call 30."""
+PROMPTLY: Final = 12.0
+"""Seconds, on a very busy machine too; a third of one on a quiet one. A renewal has 15, a call 30."""
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals of POSIX")
 
