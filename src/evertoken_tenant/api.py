@@ -6,44 +6,31 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from evertoken_tenant import generic, special
-from evertoken_tenant.consistency import cascade
 from evertoken_tenant.described import describe
 from evertoken_tenant.reading import check_path, read_body, read_query, route, scope_refusal
-from evertoken_tenant.work import Work, World
+from evertoken_tenant.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from evertoken_spec import Entry
     from evertoken_tenant.call import Answer, Call, Json
-    from evertoken_tenant.operation import Operation
     from evertoken_tenant.tokens import Grant
+    from evertoken_tenant.work import World
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Api:
-    """What answers calls below /api/v2. `own` are operations that are not carried out by the documents."""
+    """What answers calls below /api/v2. `own` are operations that guard their state themselves, by key."""
 
     world: World
-    own: Mapping[tuple[str, str], Operation]
-
-    @classmethod
-    def of(cls, world: World, own: Sequence[Operation]) -> Api:
-        """Return the API with operations of its own."""
-        return cls(world, {(operation.method, operation.path): operation for operation in own})
+    own: Mapping[str, Callable[[Work], Answer]]
 
     def answer(self, call: Call, path: str, verify: Callable[[], Grant]) -> Answer:
         """Carry a call out; `verify` returns what its token allows. Raises RefusedError."""
         entry, values = route(call.method, path)
         grant = verify()
-        own = self.own.get((entry.method, entry.path))
-        if own is None:
-            answer = self._carry_out(entry, call, values, grant)
-        else:
-            answer = own.answer(call, values, grant)
-            if entry.key == "clients.delete":
-                with self.world.state.lock:
-                    cascade(self.world, "/clients", values["id"])
+        answer = self._carry_out(entry, call, values, grant)
         if call.method != "GET":
             self._note(entry, call, values, grant)
         return answer
@@ -56,6 +43,9 @@ class Api:
         query = read_query(described, call.query)
         body = read_body(described, call)
         work = Work(self.world, described, values, query, body, grant.scopes, grant.client_id, call)
+        own = self.own.get(entry.key)
+        if own is not None:
+            return own(work)
         with self.world.state.lock:
             generic.check_parents(work)
             return special.HANDLERS.get(entry.key, generic.carry_out)(work)

@@ -16,7 +16,7 @@ from evertoken_tenant.refusal import refuse
 from evertoken_tenant.seed import default_row
 
 if TYPE_CHECKING:
-    from evertoken_tenant.operation import Asked
+    from evertoken_tenant.work import Work
 
 
 def violations(url: str) -> list[Json]:
@@ -68,9 +68,9 @@ class Cimd:
 
     applications: Applications
 
-    def preview(self, asked: Asked) -> Answer:
+    def preview(self, work: Work) -> Answer:
         """Return what registering would make of the URL. Problems are part of a 200."""
-        url = str(asked.body["external_client_id"])
+        url = str(work.given["external_client_id"])
         found = violations(url)
         body: Row = {"errors": [], "validation": _validation(found)}
         if _unreachable(url):
@@ -82,9 +82,9 @@ class Cimd:
             body["client_id"] = registered
         return json_answer(200, body)
 
-    def register(self, asked: Asked) -> Answer:
+    def register(self, work: Work) -> Answer:
         """Add the application of the URL (201), or bring it up to date (200)."""
-        url = str(asked.body["external_client_id"])
+        url = str(work.given["external_client_id"])
         found = violations(url)
         if found:
             raise refuse(400, f"{found[0]}", "invalid_body")

@@ -12,7 +12,7 @@ from evertoken_tenant.refusal import RefusedError, refuse
 if TYPE_CHECKING:
     from evertoken_tenant.applications import Application, Applications
     from evertoken_tenant.credentials import Keeper
-    from evertoken_tenant.operation import Asked
+    from evertoken_tenant.work import Work
 
 
 def _inexistent_credential() -> RefusedError:
@@ -26,40 +26,40 @@ class ClientCredentials:
     applications: Applications
     keeper: Keeper
 
-    def _application(self, asked: Asked) -> Application:
-        application = self.applications.get(asked.path["client_id"])
+    def _application(self, work: Work) -> Application:
+        application = self.applications.get(work.path["client_id"])
         if application is None:
             raise inexistent()
         return application
 
-    def page(self, asked: Asked) -> Answer:
+    def page(self, work: Work) -> Answer:
         """Return all credentials of an application."""
-        return json_answer(200, list(self._application(asked).credentials))
+        return json_answer(200, list(self._application(work).credentials))
 
-    def create(self, asked: Asked) -> Answer:
+    def create(self, work: Work) -> Answer:
         """Add a credential."""
-        self._application(asked)
-        made = self.keeper.make(asked.body)
+        self._application(work)
+        made = self.keeper.make(work.given)
 
         def add(application: Application) -> Application:
             if made.get("kid") in [one["kid"] for one in application.credentials if "kid" in one]:
                 raise refuse(400, "Another credential of the client has this kid", "invalid_body")
             return application.with_credentials((*application.credentials, made))
 
-        if self.applications.change(asked.path["client_id"], add) is None:
+        if self.applications.change(work.path["client_id"], add) is None:
             raise inexistent()
         return json_answer(201, made)
 
-    def get(self, asked: Asked) -> Answer:
+    def get(self, work: Work) -> Answer:
         """Return one credential."""
-        for credential in self._application(asked).credentials:
-            if credential["id"] == asked.path["credential_id"]:
+        for credential in self._application(work).credentials:
+            if credential["id"] == work.path["credential_id"]:
                 return json_answer(200, credential)
         raise _inexistent_credential()
 
-    def update(self, asked: Asked) -> Answer:
+    def update(self, work: Work) -> Answer:
         """Change when a credential expires; null lets it live on. The status of success is 201."""
-        wanted = asked.path["credential_id"]
+        wanted = work.path["credential_id"]
         changed: list[Row] = []
 
         def change(application: Application) -> Application:
@@ -68,20 +68,20 @@ class ClientCredentials:
                 if credential["id"] != wanted:
                     kept.append(credential)
                     continue
-                merged = {**credential, **asked.body, "updated_at": self.keeper.now()}
+                merged = {**credential, **work.given, "updated_at": self.keeper.now()}
                 changed.append({name: value for name, value in merged.items() if value is not None})
                 kept.append(changed[0])
             return application.with_credentials(kept)
 
-        if self.applications.change(asked.path["client_id"], change) is None:
+        if self.applications.change(work.path["client_id"], change) is None:
             raise inexistent()
         if not changed:
             raise _inexistent_credential()
         return json_answer(201, changed[0])
 
-    def delete(self, asked: Asked) -> Answer:
+    def delete(self, work: Work) -> Answer:
         """Remove a credential; that it, or the application, was not there is no error."""
-        wanted = asked.path["credential_id"]
+        wanted = work.path["credential_id"]
 
         def drop(application: Application) -> Application:
             if wanted in in_use(application):
@@ -90,5 +90,5 @@ class ClientCredentials:
                 [one for one in application.credentials if one["id"] != wanted]
             )
 
-        self.applications.change(asked.path["client_id"], drop)
+        self.applications.change(work.path["client_id"], drop)
         return no_content()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from evertoken_tenant.applications import Application, Applications, TakenError, new_id, new_secret
 from evertoken_tenant.call import Answer, Json, Row, dump, json_answer, no_content, text_answer
+from evertoken_tenant.consistency import cascade
 from evertoken_tenant.paging import DEFAULT_ROWS, Cursors, offset_window
 from evertoken_tenant.refusal import RefusedError, refuse
 from evertoken_tenant.search import Test, filters
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from evertoken_tenant.credentials import Keeper
-    from evertoken_tenant.operation import Asked
     from evertoken_tenant.query import Query
+    from evertoken_tenant.work import Work
 
 # What may hold references to credentials of the application.
 _HOLDERS: Final = ("client_authentication_methods", "signed_request_object", "token_vault_privileged_access")
@@ -45,13 +46,13 @@ class Clients:
     cursors: Cursors
     keeper: Keeper
 
-    def page(self, asked: Asked) -> Answer:
+    def page(self, work: Work) -> Answer:
         """Return a page: by checkpoint where `take` or `from` is given, by offset else."""
-        view = client_view(asked.query, asked.scopes)
-        tests = filters(asked.query)
-        if "take" in asked.query or "from" in asked.query:
-            return self._checkpoint(asked.query, view, tests)
-        return self._offset(asked.query, view, tests)
+        view = client_view(work.query, work.scopes)
+        tests = filters(work.query)
+        if "take" in work.query or "from" in work.query:
+            return self._checkpoint(work.query, view, tests)
+        return self._offset(work.query, view, tests)
 
     def _offset(self, query: Query, view: View, tests: Sequence[Test]) -> Answer:
         window = offset_window(query)
@@ -89,16 +90,16 @@ class Clients:
             if application is not None and all(test(application.row) for test in tests):
                 yield application
 
-    def get(self, asked: Asked) -> Answer:
+    def get(self, work: Work) -> Answer:
         """Return one application."""
-        application = self.applications.get(asked.path["id"])
+        application = self.applications.get(work.path["id"])
         if application is None:
             raise inexistent()
-        return text_answer(200, application.json(client_view(asked.query, asked.scopes)))
+        return text_answer(200, application.json(client_view(work.query, work.scopes)))
 
-    def create(self, asked: Asked) -> Answer:
+    def create(self, work: Work) -> Answer:
         """Keep a new application; id and secret are made here, and the secret is told."""
-        given = dict(asked.body)
+        given = dict(work.given)
         app_type = cast("str | None", given.get("app_type"))
         row = default_row(new_id(), str(given["name"]), app_type, new_secret())
         credentials: list[Row] = []
@@ -129,24 +130,26 @@ class Clients:
             case _:
                 return value
 
-    def update(self, asked: Asked) -> Answer:
+    def update(self, work: Work) -> Answer:
         """Merge the body into an application: null clears, client_metadata is merged by key."""
-        _check_update_scopes(asked)
-        changed = self.applications.change(asked.path["id"], _merging(asked.body))
+        _check_update_scopes(work)
+        changed = self.applications.change(work.path["id"], _merging(work.given))
         if changed is None:
             raise inexistent()
-        return text_answer(200, changed.json(changed_view(asked.scopes)))
+        return text_answer(200, changed.json(changed_view(work.scopes)))
 
-    def delete(self, asked: Asked) -> Answer:
+    def delete(self, work: Work) -> Answer:
         """Delete an application; that it was not there is no error."""
-        self.applications.remove(asked.path["id"])
+        self.applications.remove(work.path["id"])
+        with work.state.lock:
+            cascade(work.world, "/clients", work.path["id"])
         return no_content()
 
-    def rotate_secret(self, asked: Asked) -> Answer:
+    def rotate_secret(self, work: Work) -> Answer:
         """Give an application a new secret, and tell it."""
         secret = new_secret()
         changed = self.applications.change(
-            asked.path["id"], lambda one: one.with_row({**one.row, "client_secret": secret})
+            work.path["id"], lambda one: one.with_row({**one.row, "client_secret": secret})
         )
         if changed is None:
             raise inexistent()
@@ -157,10 +160,10 @@ def _array(rows: Iterable[Application], view: View) -> str:
     return f"[{','.join(row.json(view) for row in rows)}]"
 
 
-def _check_update_scopes(asked: Asked) -> None:
-    for field in asked.body:
+def _check_update_scopes(work: Work) -> None:
+    for field in work.given:
         scope = _SCOPE_OF_FIELD.get(field, "update:clients")
-        if scope not in asked.scopes:
+        if scope not in work.scopes:
             raise refuse(403, f"Insufficient scope, expected any of: {scope}", "insufficient_scope")
 
 

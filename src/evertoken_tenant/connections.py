@@ -16,16 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from evertoken_tenant.applications import Applications
-    from evertoken_tenant.operation import Asked
+    from evertoken_tenant.work import Work
 
-STRATEGIES: Final = (
-    "ad adfs amazon apple dropbox bitbucket auth0-oidc auth0 baidu bitly box custom daccount dwolla email "
-    "evernote-sandbox evernote exact facebook fitbit github google-apps google-oauth2 instagram ip line "
-    "linkedin oauth1 oauth2 office365 oidc okta paypal paypal-sandbox pingfederate planningcenter "
-    "salesforce-community salesforce-sandbox salesforce samlp sharepoint shopify shop sms soundcloud "
-    "thirtysevensignals twitter untappd vkontakte waad weibo windowslive wordpress yahoo yandex "
-    "auth0-adldap"
-)
 _SEEDED: Final = (
     ("Username-Password-Authentication", "auth0", "Users"),
     ("google-oauth2", "google-oauth2", "Google"),
@@ -69,22 +61,22 @@ class ClientConnections:
     cursors: Cursors
     usable: Callable[[str], Sequence[tuple[int, Row]]]
 
-    def get(self, asked: Asked) -> Answer:
-        """Return a page by checkpoint, of the strategies asked for."""
-        client_id = asked.path["id"]
+    def get(self, work: Work) -> Answer:
+        """Return a page by checkpoint, of the strategies work for."""
+        client_id = work.path["id"]
         if self.applications.get(client_id) is None:
             raise inexistent()
-        strategies = asked.query.texts("strategy")
-        of = f"connections/{client_id}" + asked.query.but("take", "from", "fields", "include_fields")
-        after = self.cursors.read(of, asked.query.text("from")) if "from" in asked.query else -1
+        strategies = work.query.texts("strategy")
+        of = f"connections/{client_id}" + work.query.but("take", "from", "fields", "include_fields")
+        after = self.cursors.read(of, work.query.text("from")) if "from" in work.query else -1
         rows = [
             (place, row)
             for place, row in self.usable(client_id)
             if place > after and (not strategies or row["strategy"] in strategies)
         ]
-        take = asked.query.whole("take", DEFAULT_ROWS)
+        take = work.query.whole("take", DEFAULT_ROWS)
         page = rows[:take]
-        view = selected(asked.query)
+        view = selected(work.query)
         body: Row = {"connections": [view.of(row) for _, row in page]}
         if len(rows) > take:
             body["next"] = self.cursors.make(of, page[-1][0])

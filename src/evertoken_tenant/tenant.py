@@ -107,7 +107,7 @@ class Tenant:
             site=Site(f"https://{domain}", custom_domains=frozenset(custom_domains)),
             clock=clock,
             applications=applications,
-            api=Api.of(world, own_operations),
+            api=Api(world, own_operations),
             scopes=sorted(every) if scopes is None else list(scopes),
             lifetime=_checked_lifetime(token_lifetime),
             buckets=buckets,
