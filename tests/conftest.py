@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import fuzzing  # noqa: F401  # the settings of every property, those too that ask for none of their own
 from evertoken.testing import forget_tokens
 from support import FakeTime
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evertoken.errors import ArgumentError, PaginationLimitError, TransportError
+from fuzzing import tried
 from lists import (
     BOTH,
     OFFSET,
@@ -101,7 +102,7 @@ async def walk_tasks(tenant: Tenant, operation: RowList, concurrency: int, into:
     concurrency=st.integers(1, 12),
     backend=st.sampled_from(["sync", "asyncio", "trio"]),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@tried(60)
 @example(
     count=450,
     query={"per_page": 50, "include_totals": True},

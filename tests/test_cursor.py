@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evertoken import ManagementClient
@@ -27,6 +27,7 @@ from evertoken.errors import (
 )
 from evertoken_api.clients import operations
 from evertoken_tenant import Tenant as LocalTenant
+from fuzzing import tried
 from lists import (
     BOTH,
     CHECKPOINT,
@@ -120,7 +121,7 @@ def read_in_turns(tenant: Tenant, operation: RowList, concurrency: int, backend:
     concurrency=st.sampled_from([1, 1, 1, 5]),
     backend=st.sampled_from(["sync", "asyncio", "trio"]),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@tried(60)
 @example(
     count=1000, query={"per_page": 100}, cap=100, echo=True, failures={5, 11}, concurrency=1, backend="sync"
 )
@@ -332,7 +333,7 @@ def test_what_is_no_cursor_is_refused(saved: object, problem: str) -> None:
 
 
 @given(data=st.data(), count=st.sampled_from([130, 1130]))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@tried(100)
 def test_damaged_cursor_is_no_surprise(data: st.DataObject, count: int) -> None:
     """Whatever was done to it, it is refused, or leads to rows of the same list."""
     saved = Sync(Tenant(count)).send_list(clients(**TOTALS)).cursor or ""
@@ -430,7 +431,7 @@ def test_circle_is_noticed_by_processes_that_read_a_page_each() -> None:
     take=st.integers(1, 40),
     resumed=st.booleans(),
 )
-@settings(max_examples=12, deadline=None, derandomize=True)
+@tried(12)
 def test_checkpoints_hold_while_the_list_changes(
     changes: list[tuple[int, bool]], take: int, resumed: bool
 ) -> None:

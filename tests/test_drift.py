@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 from typing_extensions import TypeAliasType
@@ -24,6 +24,7 @@ from evertoken import drift, fit
 from evertoken.drift import Drift, DriftWarning, Mismatch, NotJSON, Reports, decode
 from evertoken.model import Model
 from evertoken.wire import to_wire
+from fuzzing import tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -550,7 +551,7 @@ def mutated(draw: st.DrawFn) -> object:
 
 
 @given(value=mutated() | VALUES)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@tried(200)
 def test_nothing_is_lost(value: object) -> None:
     """Whatever JSON comes, decoding gives a value from which the same JSON can be written again."""
     decoded, mismatches = decode(Page, encode(value))
@@ -576,7 +577,7 @@ TYPED = [
 
 
 @given(at=st.sampled_from(TYPED))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@tried(150)
 def test_every_typed_place_is_found(at: tuple[str | int, ...]) -> None:
     """A value that no type of the spec takes is told at exactly its place, wherever it stands."""
     value = replaced({"clients": [FULL, {"client_id": "b", "parent": FULL}]}, at, [[12.5]])

@@ -26,6 +26,7 @@ import evertoken_api
 from evertoken import drift
 from evertoken.model import Datetime, Model
 from evertoken.wire import to_wire
+from fuzzing import tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -403,9 +404,7 @@ def check(schema: object, value: JSON) -> None:
 
 @given(answer=answers())
 @settings(
-    max_examples=500,
-    deadline=None,
-    derandomize=True,
+    tried(500),
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

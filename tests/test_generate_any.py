@@ -22,6 +22,7 @@ from evertoken import AsyncManagementClient, ManagementClient
 from evertoken.__main__ import main as evertoken
 from evertoken.generate import build, merge
 from evertoken.generate.__main__ import main
+from fuzzing import tried
 from hostile_documents import hostile_documents
 from odd_documents import LEFT_OUT, ODD_NAMES, ODD_SCHEMAS, Json, document, json_of, operation, ref
 from published import published
@@ -534,11 +535,9 @@ def test_all_of_comes_to_one_schema(members: list[Json], expected: Json) -> None
 
 
 @settings(
-    max_examples=20,
-    deadline=None,
+    tried(20),
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    derandomize=True,
 )
 @given(content=hostile_documents())
 def test_hostile_documents_give_inert_code(content: Json, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 
 import anyio.lowlevel
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evertoken.errors import ArgumentError, EvertokenError, PaginationLimitError
 from evertoken.operation import ListOperation, Operation, Paging, QueryValue, RequestOptions
 from evertoken.pages import START, turn
 from evertoken.paging import AsyncPager, SyncPager, check_query, page_type, resolve
+from fuzzing import tried
 from lists import (
     BOTH,
     CHECKPOINT,
@@ -59,7 +60,7 @@ SIZES = st.sampled_from([10, 20, 25, 40, 50, 100])
 
 
 @given(count=COUNTS, per_page=SIZES, cap=CAPS, echo=st.booleans(), from_top=st.booleans())
-@settings(max_examples=150, deadline=None, derandomize=True)
+@tried(150)
 @example(count=1001, per_page=100, cap=50, echo=True, from_top=True)
 @example(count=50, per_page=100, cap=50, echo=False, from_top=True)
 def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, from_top: bool) -> None:
@@ -76,7 +77,7 @@ def test_totals_tell_the_end(count: int, per_page: int, cap: int, echo: bool, fr
 
 
 @given(count=st.integers(0, 999), per_page=SIZES, cap=CAPS)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@tried(100)
 @example(count=50, per_page=100, cap=100)
 @example(count=150, per_page=100, cap=100)
 @example(count=150, per_page=100, cap=50)
@@ -91,7 +92,7 @@ def test_short_page_ends_bare_arrays(count: int, per_page: int, cap: int) -> Non
 
 
 @given(count=st.integers(1000, 1300), per_page=SIZES, cap=CAPS)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@tried(30)
 def test_bare_arrays_go_on_beyond_the_wall(count: int, per_page: int, cap: int) -> None:
     """Arrays that reach row 1,000 begin again in checkpoint mode, and no row comes twice."""
     tenant = Tenant(count, cap=cap)
@@ -101,7 +102,7 @@ def test_bare_arrays_go_on_beyond_the_wall(count: int, per_page: int, cap: int) 
 
 
 @given(count=COUNTS, take=st.integers(1, 100), cap=CAPS)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@tried(60)
 def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
     """In checkpoint mode every row comes once, and the page without `next` is the last."""
     tenant = Tenant(count, cap=cap)
@@ -111,7 +112,7 @@ def test_checkpoint_ends_without_next(count: int, take: int, cap: int) -> None:
 
 
 @given(count=st.integers(0, 999), per_page=st.integers(3, 100), totals=st.booleans(), cap=CAPS)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@tried(60)
 @example(count=995, per_page=30, totals=True, cap=100)
 @example(count=995, per_page=30, totals=False, cap=100)
 @example(count=999, per_page=7, totals=True, cap=100)
@@ -138,7 +139,7 @@ def test_odd_page_sizes_lose_no_row_before_the_wall(
     echo=st.booleans(),
     own_pages=st.booleans(),
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
+@tried(150)
 def test_list_from_a_later_page_goes_on_to_the_end(  # noqa: PLR0917 - the dimensions of the test
     count: int,
     page: int,
@@ -429,7 +430,7 @@ class Log(Tenant):
     cap=CAPS,
     inclusive=st.booleans(),
 )
-@settings(max_examples=80, deadline=None, derandomize=True)
+@tried(80)
 def test_last_row_leads_to_the_next_page(count: int, take: int | None, cap: int, inclusive: bool) -> None:
     """Every row after `from_` comes once, and the first page that is not full is the last."""
     log = Log(count, cap=cap)

@@ -1,7 +1,7 @@
 """Random histories of a token's life: of `TokenSource` alone, and of the whole flow over a fake network.
 
 Each machine holds a model of what the documentation promises and compares after every step. In the ordinary
-run the histories are the same each time. `MACHINE_EXAMPLES=5000` in the environment tries so many new ones.
+run the histories are the same each time; `scripts/fuzz` tries new ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -33,6 +32,7 @@ from evertoken.flow import Aside, Call, FlowClosedError, Read, Sleep, Step, Step
 from evertoken.renewal import Renewal
 from evertoken.store import replaces
 from evertoken.token import Secret
+from fuzzing import tried
 from support import CLIENTS_URL, DOMAIN, SECRET, FakeTime
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 DAY: Final = 86400.0
 NEVER: Final = -math.inf
-EXAMPLES: Final = os.environ.get("MACHINE_EXAMPLES")
 
 # What the documentation says, not what the library's constants are.
 OVERDUE: Final = 20.0
@@ -79,11 +78,9 @@ def run(machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> N
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(EXAMPLES or examples),
+            tried(examples),
             stateful_step_count=steps,
-            derandomize=EXAMPLES is None,
             database=None,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
             report_multiple_bugs=False,
         ),

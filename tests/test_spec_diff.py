@@ -643,7 +643,7 @@ def values_of(schema: Spec) -> st.SearchStrategy[Any]:
     return PLAIN[schema["type"]]
 
 
-QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 DUAL = {
     "gained": "lost",
     "added": "removed",
