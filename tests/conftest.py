@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-import fuzzing  # noqa: F401  # the settings of every property, those too that ask for none of their own
 from evertoken.testing import forget_tokens
+from fuzzing import set_up
 from support import FakeTime
+
+set_up()
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -10,8 +10,11 @@ from hypothesis import settings
 TIMES: Final = int(os.environ.get("EVERTOKEN_FUZZ", "1"))
 """`scripts/fuzz` tries so many times the usual number, and others every time."""
 
-settings.register_profile("evertoken", derandomize=TIMES == 1, deadline=None, max_examples=100 * TIMES)
-settings.load_profile("evertoken")
+
+def set_up() -> None:
+    """Settle how properties are tried, those too that ask for nothing of their own."""
+    settings.register_profile("evertoken", derandomize=TIMES == 1, deadline=None, max_examples=100 * TIMES)
+    settings.load_profile("evertoken")
 
 
 def tried(usual: int) -> settings:
