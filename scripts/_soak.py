@@ -178,9 +178,8 @@ def report(soak: Soak) -> bool:
         console.print(f"not an error of the library: {surprise}")
     good = not soak.surprises and soak.calls > 0
     for name, before, after, flat in verdicts(soak.looks):
-        console.print(
-            f"{name}: {before:.1f} in the second quarter, {after:.1f} in the last: {'flat' if flat else 'GROWS'}"
-        )
+        found = "flat" if flat else "GROWS"
+        console.print(f"{name}: {before:.1f} in the second quarter, {after:.1f} in the last: {found}")
         good = good and flat
     return good
 
